@@ -1,0 +1,125 @@
+//! The state of the simulated machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::super::{Access, Account, Answer, HostError, Kind, Question, Result, Space, Stat};
+
+/// A file or directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
+    pub(crate) content: Vec<u8>,
+    pub(crate) size: u64,
+    pub(crate) access: Access,
+}
+
+impl Node {
+    pub(super) fn stat(&self) -> Stat {
+        Stat { kind: self.kind, mode: self.access.mode, uid: self.access.uid, gid: self.access.gid, size: self.size }
+    }
+}
+
+/// Everything that the simulated programs share. Areas keep what only they need in their own struct, added as a field here.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Machine {
+    pub(crate) nodes: BTreeMap<PathBuf, Node>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) hostname: String,
+    /// Programs that are installed.
+    pub(crate) programs: BTreeSet<String>,
+    pub(crate) space: Space,
+    /// Where something accepts connections.
+    pub(crate) listening: BTreeSet<SocketAddr>,
+    /// Prepared answers; a question without one gets "no such name".
+    pub(crate) dns: BTreeMap<String, Answer>,
+    pub(super) log: Vec<String>,
+    pub(super) trouble: Vec<String>,
+}
+
+impl Machine {
+    /// A bare Debian 11.
+    pub(super) fn debian() -> Self {
+        let mut machine = Self { hostname: "localhost".into(), ..Self::default() };
+        let directories =
+            ["/", "/etc", "/etc/apt", "/etc/apt/sources.list.d", "/etc/ssh", "/etc/systemd", "/etc/systemd/system", "/home", "/opt"];
+        let directories =
+            directories.into_iter().chain(["/root", "/proc", "/run", "/tmp", "/usr", "/usr/local", "/usr/local/bin", "/var", "/var/lib"]);
+        for directory in directories {
+            machine.place(directory, Kind::Directory, "", 0o755);
+        }
+        machine.place("/etc/os-release", Kind::File, "ID=debian\nVERSION_ID=\"11\"\nVERSION_CODENAME=bullseye\n", 0o644);
+        machine.place("/etc/hosts", Kind::File, "127.0.0.1\tlocalhost\n", 0o644);
+        machine.place("/proc/meminfo", Kind::File, "MemTotal:        2014808 kB\nSwapTotal:        524284 kB\n", 0o444);
+        machine.accounts.push(Account {
+            name: "root".into(),
+            uid: 0,
+            gid: 0,
+            home: "/root".into(),
+            shell: "/bin/bash".into(),
+            groups: vec!["root".into()],
+        });
+        machine.space = Space { free: 40 << 30, total: 50 << 30 };
+        machine
+    }
+
+    /// Puts a file or directory of root's there, without logging.
+    pub(crate) fn place(&mut self, path: impl AsRef<Path>, kind: Kind, content: &str, mode: u32) {
+        let node = Node { kind, content: content.into(), size: content.len() as u64, access: Access::root(mode) };
+        self.nodes.insert(path.as_ref().to_owned(), node);
+    }
+
+    /// Content of a file as text; empty if there is none.
+    pub(crate) fn text(&self, path: impl AsRef<Path>) -> String {
+        self.file(path.as_ref()).map(|content| String::from_utf8_lossy(content).into_owned()).unwrap_or_default()
+    }
+
+    pub(crate) fn has_program(&self, program: &str) -> bool {
+        self.programs.contains(program)
+    }
+
+    pub(super) fn file(&self, path: &Path) -> Option<&[u8]> {
+        self.nodes.get(path).filter(|node| node.kind == Kind::File).map(|node| node.content.as_slice())
+    }
+
+    pub(super) fn children(&self, dir: &Path) -> Vec<String> {
+        let in_dir = self.nodes.keys().filter(|path| path.parent() == Some(dir));
+        in_dir.filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).collect()
+    }
+
+    pub(super) fn put(&mut self, path: &Path, kind: Kind, content: &[u8], access: Access) -> Result<()> {
+        let parent_exists = path.parent().is_some_and(|parent| self.nodes.get(parent).is_some_and(|node| node.kind == Kind::Directory));
+        if !parent_exists {
+            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(HostError::File { action: "write", path: path.to_owned(), source });
+        }
+        self.nodes.insert(path.to_owned(), Node { kind, content: content.to_owned(), size: content.len() as u64, access });
+        Ok(())
+    }
+
+    pub(super) fn set_access(&mut self, path: &Path, access: Access) -> Result<()> {
+        let missing = || HostError::File { action: "chmod", path: path.to_owned(), source: std::io::ErrorKind::NotFound.into() };
+        self.nodes.get_mut(path).ok_or_else(missing)?.access = access;
+        Ok(())
+    }
+
+    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
+        let missing = || HostError::File { action: "rename", path: from.to_owned(), source: std::io::ErrorKind::NotFound.into() };
+        let node = self.nodes.remove(from).ok_or_else(missing)?;
+        self.nodes.insert(to.to_owned(), node);
+        Ok(())
+    }
+
+    pub(super) fn resize(&mut self, path: &Path, bytes: u64) {
+        if let Some(node) = self.nodes.get_mut(path) {
+            node.size = bytes;
+        }
+    }
+
+    pub(super) fn answer(&self, question: &Question) -> Answer {
+        let server = question.server.map(|server| format!(" @{server}")).unwrap_or_default();
+        let key = format!("{} {:?}{server}", question.name, question.kind);
+        self.dns.get(&key).cloned().unwrap_or_else(|| Answer { no_such_name: true, ..Answer::default() })
+    }
+}

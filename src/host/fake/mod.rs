@@ -1,0 +1,273 @@
+//! A small simulated Debian for tests, and a strict one.
+//!
+//! An unknown command is an error that names it; a command that changes something is refused by `query`. Each area simulates its own
+//! programs in a file here ([`Program`]) on the shared [`Machine`]. Trouble is injected with [`FakeHost::fail_next`].
+
+mod machine;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+
+pub(crate) use machine::{Machine, Node};
+
+use super::{
+    Access, Account, Answer, Cmd, Host, HostError, Kind, LineSink, Method, Output, Probe, Question, Request, Response, Result, Space, Stat,
+};
+
+/// Simulates one program: `None` means "not a command of mine". `changes` of the reply says whether it changed (or would have changed)
+/// the machine.
+pub(crate) type Program = fn(&mut Machine, &Cmd) -> Option<Reply>;
+
+/// Simulates one service reached over HTTP.
+pub(crate) type Site = fn(&mut Machine, &Request) -> Option<Response>;
+
+/// What a simulated program did.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reply {
+    pub(crate) output: Output,
+    pub(crate) changes: bool,
+}
+
+impl Reply {
+    /// A command that only reads.
+    pub(crate) fn read(stdout: impl Into<String>) -> Self {
+        Self { output: Output { stdout: stdout.into(), ..Output::default() }, changes: false }
+    }
+
+    /// A command that changes something.
+    pub(crate) fn changed(stdout: impl Into<String>) -> Self {
+        Self { changes: true, ..Self::read(stdout) }
+    }
+
+    /// With this exit status and standard error.
+    pub(crate) fn status(mut self, status: i32, stderr: impl Into<String>) -> Self {
+        self.output.status = status;
+        self.output.stderr = stderr.into();
+        self
+    }
+}
+
+/// Every area's programs. A new area adds its function here.
+const PROGRAMS: &[Program] = &[];
+
+/// Every simulated site. A new one adds its function here.
+const SITES: &[Site] = &[];
+
+/// The simulated machine, shared by all clones.
+#[derive(Clone, Default)]
+pub(crate) struct FakeHost {
+    machine: Arc<Mutex<Machine>>,
+}
+
+impl FakeHost {
+    /// A bare Debian 11 as a provider delivers it.
+    pub(crate) fn debian() -> Self {
+        Self { machine: Arc::new(Mutex::new(Machine::debian())) }
+    }
+
+    /// The state, to arrange or to look at.
+    pub(crate) fn machine(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Everything that was changed so far, in order: `write /etc/motd 644`, `run useradd alice`, `POST https://…`. Empties the log.
+    pub(crate) fn take_log(&self) -> Vec<String> {
+        std::mem::take(&mut self.machine().log)
+    }
+
+    /// The next mutation whose log line contains `text` fails instead of happening.
+    pub(crate) fn fail_next(&self, text: impl Into<String>) {
+        self.machine().trouble.push(text.into());
+    }
+
+    fn mutate(&self, line: String) -> Result<MutexGuard<'_, Machine>> {
+        let mut machine = self.machine();
+        if let Some(index) = machine.trouble.iter().position(|text| line.contains(text.as_str())) {
+            machine.trouble.remove(index);
+            return Err(HostError::Refused(format!("injected trouble: {line}")));
+        }
+        machine.log.push(line);
+        Ok(machine)
+    }
+
+    fn simulate(machine: &mut Machine, cmd: &Cmd) -> Result<Reply> {
+        if !machine.has_program(&cmd.program) {
+            return Err(HostError::Missing { program: cmd.program.clone() });
+        }
+        PROGRAMS
+            .iter()
+            .find_map(|program| program(machine, cmd))
+            .ok_or_else(|| HostError::Refused(format!("the fake host does not know `{cmd}`")))
+    }
+
+    fn exchange(machine: &mut Machine, request: &Request) -> Result<Response> {
+        SITES
+            .iter()
+            .find_map(|site| site(machine, request))
+            .ok_or_else(|| HostError::Refused(format!("the fake host does not know {:?} {}", request.method, request.url)))
+    }
+}
+
+#[async_trait]
+impl Probe for FakeHost {
+    async fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        Ok(self.machine().file(path).map(<[u8]>::to_vec))
+    }
+
+    async fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        Ok(self.machine().nodes.get(path).map(Node::stat))
+    }
+
+    async fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        Ok(self.machine().children(dir))
+    }
+
+    async fn space(&self, _path: &Path) -> Result<Space> {
+        Ok(self.machine().space)
+    }
+
+    async fn account(&self, name: &str) -> Result<Option<Account>> {
+        Ok(self.machine().accounts.iter().find(|account| account.name == name).cloned())
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>> {
+        Ok(self.machine().accounts.clone())
+    }
+
+    async fn hostname(&self) -> Result<String> {
+        Ok(self.machine().hostname.clone())
+    }
+
+    async fn which(&self, program: &str) -> Option<PathBuf> {
+        self.machine().has_program(program).then(|| Path::new("/usr/bin").join(program))
+    }
+
+    async fn query(&self, cmd: &Cmd) -> Result<Output> {
+        let mut machine = self.machine();
+        let before = machine.clone();
+        let reply = Self::simulate(&mut machine, cmd)?;
+        if reply.changes {
+            *machine = before;
+            return Err(HostError::Refused(format!("`{cmd}` changes the machine: use run, not query")));
+        }
+        Ok(reply.output)
+    }
+
+    async fn get(&self, request: &Request) -> Result<Response> {
+        if !matches!(request.method, Method::Get | Method::Head) {
+            return Err(HostError::Refused(format!("{:?} changes the world: use send, not get", request.method)));
+        }
+        Self::exchange(&mut self.machine(), request)
+    }
+
+    async fn dns(&self, question: &Question) -> Result<Answer> {
+        Ok(self.machine().answer(question))
+    }
+
+    async fn connects(&self, to: std::net::SocketAddr) -> bool {
+        self.machine().listening.contains(&to)
+    }
+}
+
+#[async_trait]
+impl Host for FakeHost {
+    async fn write(&self, path: &Path, content: &[u8], access: Access) -> Result<()> {
+        self.mutate(format!("write {} {:o}", path.display(), access.mode))?.put(path, Kind::File, content, access)
+    }
+
+    async fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
+        self.mutate(format!("make_dir {} {:o} {}:{}", path.display(), access.mode, access.uid, access.gid))?.put(
+            path,
+            Kind::Directory,
+            b"",
+            access,
+        )
+    }
+
+    async fn set_access(&self, path: &Path, access: Access) -> Result<()> {
+        self.mutate(format!("set_access {} {:o} {}:{}", path.display(), access.mode, access.uid, access.gid))?.set_access(path, access)
+    }
+
+    async fn remove(&self, path: &Path) -> Result<()> {
+        self.mutate(format!("remove {}", path.display()))?.nodes.remove(path);
+        Ok(())
+    }
+
+    async fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.mutate(format!("rename {} {}", from.display(), to.display()))?.rename(from, to)
+    }
+
+    async fn allocate(&self, path: &Path, bytes: u64, access: Access) -> Result<()> {
+        let mut machine = self.mutate(format!("allocate {} {bytes}", path.display()))?;
+        machine.put(path, Kind::File, b"", access)?;
+        machine.resize(path, bytes);
+        Ok(())
+    }
+
+    async fn run(&self, cmd: &Cmd) -> Result<Output> {
+        let mut machine = self.mutate(format!("run {cmd}"))?;
+        let reply = Self::simulate(&mut machine, cmd)?;
+        if reply.output.success() {
+            return Ok(reply.output);
+        }
+        let tail = reply.output.stderr.lines().map(str::to_owned).collect();
+        Err(HostError::Failed { command: cmd.to_string(), status: reply.output.status, tail })
+    }
+
+    async fn send(&self, request: &Request) -> Result<Response> {
+        let mut machine = match request.method {
+            Method::Get | Method::Head => self.machine(),
+            changing => self.mutate(format!("{} {}", format!("{changing:?}").to_uppercase(), request.url))?,
+        };
+        Self::exchange(&mut machine, request)
+    }
+
+    fn with_lines(&self, _lines: LineSink) -> Box<dyn Host> {
+        Box::new(self.clone())
+    }
+
+    fn probe(&self) -> &dyn Probe {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_unknown_command_is_an_error_that_names_it() {
+        let host = FakeHost::debian();
+        host.machine().programs.insert("frobnicate".into());
+        let error = host.run(&Cmd::new("frobnicate").arg("--now")).await.unwrap_err();
+        assert_eq!(error.to_string(), "the fake host does not know `frobnicate --now`");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_installed_is_missing() {
+        let error = FakeHost::debian().query(&Cmd::new("docker").arg("ps")).await.unwrap_err();
+        assert_eq!(error.to_string(), "docker is not installed");
+    }
+
+    #[tokio::test]
+    async fn writing_needs_the_directory() {
+        let host = FakeHost::debian();
+        let path = Path::new("/opt/mastodon/compose.yaml");
+        assert!(host.write(path, b"x", Access::root(0o644)).await.is_err());
+        host.make_dir(Path::new("/opt/mastodon"), Access::root(0o755)).await.unwrap();
+        host.write(path, b"x", Access::root(0o644)).await.unwrap();
+        assert_eq!(host.read(path).await.unwrap().unwrap(), b"x");
+    }
+
+    #[tokio::test]
+    async fn injected_trouble_happens_once_and_changes_nothing() {
+        let host = FakeHost::debian();
+        host.fail_next("write /etc/motd");
+        let path = Path::new("/etc/motd");
+        assert!(host.write(path, b"x", Access::root(0o644)).await.is_err());
+        assert_eq!(host.read(path).await.unwrap(), None);
+        assert!(host.write(path, b"x", Access::root(0o644)).await.is_ok());
+    }
+}

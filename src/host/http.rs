@@ -1,0 +1,127 @@
+//! HTTP requests and answers as plain data.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+
+/// Request methods in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Read headers.
+    Head,
+    /// Create.
+    Post,
+    /// Replace.
+    Put,
+    /// Remove.
+    Delete,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Its method.
+    pub method: Method,
+    /// Absolute URL without credentials.
+    pub url: String,
+    /// Header fields.
+    pub headers: Vec<(String, String)>,
+    /// Value of `Authorization: Bearer`.
+    pub bearer: Option<SecretString>,
+    /// JSON body.
+    pub json: Option<serde_json::Value>,
+    /// Connect here instead of to the name's address; the certificate is still checked against the name.
+    pub connect_to: Option<SocketAddr>,
+    /// For the whole exchange.
+    pub timeout: Duration,
+    /// Follow redirects (at most ten).
+    pub follow: bool,
+}
+
+impl Request {
+    /// A request with a limit of 20 s that does not follow redirects.
+    pub fn new(method: Method, url: impl Into<String>) -> Self {
+        Self {
+            method,
+            url: url.into(),
+            headers: Vec::new(),
+            bearer: None,
+            json: None,
+            connect_to: None,
+            timeout: Duration::from_secs(20),
+            follow: false,
+        }
+    }
+
+    /// One more header field.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Bearer token.
+    #[must_use]
+    pub fn bearer(mut self, token: SecretString) -> Self {
+        self.bearer = Some(token);
+        self
+    }
+
+    /// JSON body.
+    #[must_use]
+    pub fn json(mut self, body: serde_json::Value) -> Self {
+        self.json = Some(body);
+        self
+    }
+
+    /// Connects to this address whatever the name resolves to.
+    #[must_use]
+    pub fn connect_to(mut self, address: SocketAddr) -> Self {
+        self.connect_to = Some(address);
+        self
+    }
+
+    /// Limit for the whole exchange.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+}
+
+/// One answer.
+#[derive(Clone, Debug, Default)]
+pub struct Response {
+    /// Status code.
+    pub status: u16,
+    /// Header fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The first value of a header field; `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the status is 2xx.
+    pub fn success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The body as JSON.
+    pub fn parse<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+        serde_json::from_slice(&self.body)
+    }
+
+    /// The body as text, lossy.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}

@@ -1,0 +1,20 @@
+//! tootstrap turns a bare Debian machine into a working Mastodon server, and keeps it one.
+//!
+//! Five stages, and the modules show them:
+//!
+//! 1. [`settings`]: what the operator wants,
+//! 2. [`facts`] and [`secrets`]: what this machine is and what it keeps to itself,
+//! 3. [`plan`]: which resources, in which order (pure),
+//! 4. [`run`]: doing it: check, apply, check,
+//! 5. [`report`]: telling it.
+//!
+//! [`resource`] holds the kinds of thing that a machine can have, [`host`] is the only door to the machine.
+
+pub mod facts;
+pub mod host;
+pub mod plan;
+pub mod report;
+pub mod resource;
+pub mod run;
+pub mod secrets;
+pub mod settings;

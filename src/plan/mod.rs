@@ -1,0 +1,134 @@
+//! 3. plan: which resources, in which order. Pure: the same inputs give the same plan.
+
+use std::time::Duration;
+
+use crate::facts::Facts;
+use crate::resource::Resource;
+use crate::secrets::Secrets;
+use crate::settings::Settings;
+
+/// All that a plan is made from.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// What the operator wants.
+    pub settings: Settings,
+    /// What the machine is.
+    pub facts: Facts,
+    /// What it keeps to itself.
+    pub secrets: Secrets,
+}
+
+/// A step that was added to a plan. Only [`Plan`] makes these, so a step can name only earlier ones: there are no cycles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StepRef(usize);
+
+impl StepRef {
+    /// Its place in [`Plan::steps`].
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// Everything that the machine should have, in an order that works.
+#[derive(Default)]
+pub struct Plan {
+    steps: Vec<Step>,
+}
+
+/// One resource with its place in the order.
+pub struct Step {
+    /// Stable name, `group/thing`: `docker/packages`. Used in reports, stamps and tests.
+    pub id: String,
+    /// What should be so.
+    pub resource: Box<dyn Resource>,
+    /// Steps whose failure blocks this one.
+    pub needs: Vec<StepRef>,
+    /// Steps that are waited for at most so long, whatever becomes of them.
+    pub after: Vec<(StepRef, Duration)>,
+    /// How often and how long to try.
+    pub patience: Patience,
+}
+
+/// How often a step is applied and how long its effect may take to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How many times apply may be tried.
+    pub tries: u32,
+    /// How long the check may still find a difference after an apply, or while it only waits.
+    pub settle: Duration,
+    /// How often it looks meanwhile.
+    pub every: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { tries: 1, settle: Duration::ZERO, every: Duration::from_secs(1) }
+    }
+}
+
+impl Patience {
+    /// Waits up to `settle` for the effect to show, looking each `every`.
+    pub const fn settle(settle: Duration, every: Duration) -> Self {
+        Self { tries: 1, settle, every }
+    }
+
+    /// Tries apply this many times.
+    #[must_use]
+    pub const fn tries(mut self, tries: u32) -> Self {
+        self.tries = tries;
+        self
+    }
+}
+
+/// A step being described; [`StepBuilder::add`] puts it into the plan.
+#[must_use = "a step is in the plan only after `add`"]
+pub struct StepBuilder<'a> {
+    plan: &'a mut Plan,
+    step: Step,
+}
+
+impl Plan {
+    /// Starts describing a step; `id` must be new.
+    pub fn step(&mut self, id: impl Into<String>, resource: impl Resource + 'static) -> StepBuilder<'_> {
+        let id = id.into();
+        debug_assert!(self.steps.iter().all(|step| step.id != id), "two steps named {id}");
+        let step = Step { id, resource: Box::new(resource), needs: Vec::new(), after: Vec::new(), patience: Patience::default() };
+        StepBuilder { plan: self, step }
+    }
+
+    /// The steps, each after all that it names.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// A step.
+    pub fn get(&self, step: StepRef) -> &Step {
+        &self.steps[step.0]
+    }
+}
+
+impl StepBuilder<'_> {
+    /// These must have succeeded.
+    pub fn needs(mut self, steps: impl IntoIterator<Item = StepRef>) -> Self {
+        self.step.needs.extend(steps);
+        self
+    }
+
+    /// This is waited for, but not longer than `at_most`.
+    pub fn after(mut self, step: StepRef, at_most: Duration) -> Self {
+        self.step.after.push((step, at_most));
+        self
+    }
+
+    /// How often and how long to try.
+    pub fn patience(mut self, patience: Patience) -> Self {
+        self.step.patience = patience;
+        self
+    }
+
+    /// Puts the step into the plan.
+    pub fn add(self) -> StepRef {
+        self.plan.steps.push(self.step);
+        StepRef(self.plan.steps.len() - 1)
+    }
+}

@@ -1,0 +1,41 @@
+//! The kinds of thing that a machine can have, one file a kind.
+//!
+//! Adding a kind is one file here and its table of tests: *state of the fake host* → *drift*, *log of what apply did*.
+
+mod drift;
+
+use std::fmt::Display;
+
+use async_trait::async_trait;
+
+pub use drift::{Change, Drift, Wait};
+
+use crate::host::{Host, Probe};
+
+/// Something the machine should have. `Display` names it: `file /etc/motd`.
+#[async_trait]
+pub trait Resource: Display + Send + Sync {
+    /// What differs from what is wanted. Empty: it is so.
+    ///
+    /// Preview, decision, verification and waiting are this one function.
+    async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift>;
+
+    /// Makes it so. What can only be waited for keeps this default.
+    async fn apply(&self, _host: &dyn Host) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// What only one step may use at a time.
+    fn lock(&self) -> Option<Lock> {
+        None
+    }
+}
+
+/// Things that two steps must not use at once. A step holds at most one, so there is no deadlock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lock {
+    /// dpkg and apt.
+    Apt,
+    /// `/etc/passwd` and its companions.
+    Accounts,
+}
