@@ -7,8 +7,10 @@ trixie that trusts the bed's CA. The images lie in a storage of our own in the c
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
+import resource
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -79,16 +81,27 @@ def buildah(*argv: str | Path) -> str:
 
 
 def podman(*argv: str | Path) -> list[str]:
-    """The command line that runs a container from our storage, without cgroups (any host has other ones)."""
+    """The command line that runs a container from our storage.
+
+    Without cgroups, because hosts differ there, and with our own limits, because podman's defaults are higher than what
+    root may set on a host without CAP_SYS_RESOURCE.
+    """
     if argv and argv[0] == "run":
-        argv = ("run", "--cgroups=disabled", *argv[1:])
+        limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+        ours = (f"--ulimit={name}={_limit(kind)}" for name, kind in limits.items())
+        argv = ("run", "--cgroups=disabled", *ours, *argv[1:])
     return ["podman", *storage(), "--cgroup-manager=cgroupfs", "--events-backend=none", *(str(arg) for arg in argv)]
 
 
+def _limit(kind: int) -> str:
+    """Our own soft and hard limit as podman writes them."""
+    return ":".join(str(value) for value in resource.getrlimit(kind))
+
+
 def _key(name: str, below: dict[str, Image]) -> str:
-    made_from: list[object] = [Path(__file__), FOLDER / name, *(image.key for image in below.values())]
+    made_from: list[object] = [inspect.getsource(_build), FOLDER / name, *(image.key for image in below.values())]
     if name == "base":
-        made_from.append(ca().id)
+        made_from += [ca().id, inspect.getsource(_add_debian), DEBIAN, BASE_PACKAGES, *DPKG_OPTIONS]
     return cache.key(*made_from)
 
 
