@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import os
 import re
-import resource
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -83,19 +82,12 @@ def buildah(*argv: str | Path) -> str:
 def podman(*argv: str | Path) -> list[str]:
     """The command line that runs a container from our storage.
 
-    Without cgroups, because hosts differ there, and with our own limits, because podman's defaults are higher than what
+    Without cgroups, because hosts differ there, and with low limits, because podman's defaults are higher than what
     root may set on a host without CAP_SYS_RESOURCE.
     """
     if argv and argv[0] == "run":
-        limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-        ours = (f"--ulimit={name}={_limit(kind)}" for name, kind in limits.items())
-        argv = ("run", "--cgroups=disabled", *ours, *argv[1:])
+        argv = ("run", "--cgroups=disabled", "--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096", *argv[1:])
     return ["podman", *storage(), "--cgroup-manager=cgroupfs", "--events-backend=none", *(str(arg) for arg in argv)]
-
-
-def _limit(kind: int) -> str:
-    """Our own soft and hard limit as podman writes them."""
-    return ":".join(str(value) for value in resource.getrlimit(kind))
 
 
 def _key(name: str, below: dict[str, Image]) -> str:
