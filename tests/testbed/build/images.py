@@ -82,12 +82,13 @@ def buildah(*argv: str | Path) -> str:
 def podman(*argv: str | Path) -> list[str]:
     """The command line that runs a container from our storage.
 
-    Without cgroups, because hosts differ there, and with low limits, because podman's defaults are higher than what
-    root may set on a host without CAP_SYS_RESOURCE.
+    runc, because crun refuses a host with cgroups of both versions; low limits, because podman's defaults are higher
+    than what root may set on a host without CAP_SYS_RESOURCE.
     """
     if argv and argv[0] == "run":
-        argv = ("run", "--cgroups=disabled", "--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096", *argv[1:])
-    return ["podman", *storage(), "--cgroup-manager=cgroupfs", "--events-backend=none", *(str(arg) for arg in argv)]
+        argv = ("run", "--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096", *argv[1:])
+    options = ["--runtime=runc", "--cgroup-manager=cgroupfs", "--events-backend=none"]
+    return ["podman", *storage(), *options, *(str(arg) for arg in argv)]
 
 
 def _key(name: str, below: dict[str, Image]) -> str:
