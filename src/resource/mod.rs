@@ -2,13 +2,19 @@
 //!
 //! Adding a kind is one file here and its table of tests: *state of the fake host* → *drift*, *log of what apply did*.
 
+mod directory;
 mod drift;
+mod file;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::fmt::Display;
 
 use async_trait::async_trait;
 
+pub use directory::Directory;
 pub use drift::{Change, Drift, Wait};
+pub use file::File;
 
 use crate::host::{Host, Probe};
 
