@@ -179,7 +179,7 @@ impl StepRun<'_> {
         let mut changes = Vec::new();
         let mut tries = 0;
         loop {
-            if self.shared.stop.draining() {
+            if tries == 0 && self.shared.stop.draining() {
                 return (Outcome::Stopped, changes);
             }
             let drift = match self.settled(tries > 0).await {
@@ -192,13 +192,13 @@ impl StepRun<'_> {
             if drift.changes.is_empty() {
                 return (if changes.is_empty() { Outcome::Unchanged } else { Outcome::Changed }, changes);
             }
+            if self.shared.stop.draining() {
+                return (Outcome::Stopped, changes);
+            }
             if tries == self.step.patience.tries {
                 return (not_converged(&drift.changes), changes);
             }
             tries += 1;
-            if self.shared.stop.draining() {
-                return (Outcome::Stopped, changes);
-            }
             if let Err(error) = self.apply(&drift.changes).await {
                 if tries == self.step.patience.tries || is_stop(&error) {
                     return (failed(&error), changes);

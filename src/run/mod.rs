@@ -2,6 +2,8 @@
 
 mod engine;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 pub use engine::{Engine, Mode, Report};
 pub use stop::Stop;

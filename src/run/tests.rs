@@ -1,0 +1,161 @@
+//! The engine, tried with small resources.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Engine, Mode, Report, Stop};
+use crate::host::fake::FakeHost;
+use crate::host::{Access, Host, Probe};
+use crate::plan::{Patience, Plan};
+use crate::report::{Event, Events, Outcome, Redactor};
+use crate::resource::{Drift, File, Resource};
+
+/// Differs until it was applied `needed` times; fails the first `failures` applies; stops the run when told.
+#[derive(Default)]
+struct Dummy {
+    needed: u32,
+    failures: u32,
+    waits: bool,
+    applied: Arc<AtomicU32>,
+    looked: Arc<AtomicU32>,
+    stop_on_apply: Option<Stop>,
+}
+
+impl fmt::Display for Dummy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("dummy")
+    }
+}
+
+#[async_trait]
+impl Resource for Dummy {
+    async fn check(&self, _host: &dyn Probe) -> anyhow::Result<Drift> {
+        let looks = self.looked.fetch_add(1, Ordering::SeqCst);
+        if self.waits {
+            return Ok(if looks < self.needed { Drift::waiting("the world", "be patient") } else { Drift::none() });
+        }
+        Ok(if self.applied.load(Ordering::SeqCst) < self.needed { Drift::to_do("dummy work") } else { Drift::none() })
+    }
+
+    async fn apply(&self, _host: &dyn Host) -> anyhow::Result<()> {
+        if let Some(stop) = &self.stop_on_apply {
+            stop.request();
+        }
+        let applied = self.applied.fetch_add(1, Ordering::SeqCst);
+        anyhow::ensure!(applied >= self.failures, "apply failed");
+        Ok(())
+    }
+}
+
+async fn run_on(host: &FakeHost, plan: Plan, mode: Mode, stop: Stop) -> (Report, Vec<Event>) {
+    let (events, mut receiver) = Events::new(Arc::new(Redactor::default()));
+    let engine = Engine { host: Arc::new(host.clone()), events, stop, jobs: 4 };
+    let report = engine.run(plan, mode).await;
+    drop(engine);
+    let mut all = Vec::new();
+    while let Some(event) = receiver.recv().await {
+        all.push(event);
+    }
+    (report, all)
+}
+
+async fn outcomes(plan: Plan, mode: Mode) -> Vec<Outcome> {
+    let (report, _) = run_on(&FakeHost::debian(), plan, mode, Stop::default()).await;
+    report.outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+fn failed(why: &str) -> Outcome {
+    Outcome::Failed { why: why.into(), remedy: None }
+}
+
+#[tokio::test]
+async fn check_apply_check() {
+    let mut plan = Plan::default();
+    plan.step("as-wanted", Dummy::default()).add();
+    plan.step("to-do", Dummy { needed: 1, ..Dummy::default() }).add();
+    plan.step("never", Dummy { needed: 2, ..Dummy::default() }).add();
+    let expected = [Outcome::Unchanged, Outcome::Changed, failed("it was applied, but still differs: dummy work")];
+    assert_eq!(outcomes(plan, Mode::Apply).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tries_and_patience() {
+    let mut plan = Plan::default();
+    let twice = Patience::default().tries(2);
+    plan.step("second-try", Dummy { needed: 2, failures: 1, ..Dummy::default() }).patience(twice).add();
+    plan.step("too-few-tries", Dummy { needed: 3, failures: 2, ..Dummy::default() }).patience(twice).add();
+    let patient = Patience::settle(Duration::from_secs(60), Duration::from_millis(1));
+    plan.step("comes-late", Dummy { waits: true, needed: 5, ..Dummy::default() }).patience(patient).add();
+    assert_eq!(outcomes(plan, Mode::Apply).await, [Outcome::Changed, failed("apply failed"), Outcome::Unchanged]);
+}
+
+#[tokio::test]
+async fn a_wait_that_does_not_end_is_no_failure_and_blocks_nobody() {
+    let mut plan = Plan::default();
+    let waiting = plan.step("waits", Dummy { waits: true, needed: 99, ..Dummy::default() }).add();
+    plan.step("next", Dummy { needed: 1, ..Dummy::default() }).needs([waiting]).add();
+    let expected = [Outcome::Waiting { what: "the world".into(), remedy: "be patient".into() }, Outcome::Changed];
+    assert_eq!(outcomes(plan, Mode::Apply).await, expected);
+}
+
+#[tokio::test]
+async fn a_failure_blocks_what_needs_it_but_not_what_comes_after() {
+    let mut plan = Plan::default();
+    let bad = plan.step("bad", Dummy { needed: 1, failures: 9, ..Dummy::default() }).add();
+    let blocked = plan.step("blocked", Dummy::default()).needs([bad]).add();
+    plan.step("blocked-too", Dummy::default()).needs([blocked]).add();
+    plan.step("after", Dummy::default()).after(bad, Duration::from_secs(1)).add();
+    let by = |id: &str| Outcome::Blocked { by: id.into() };
+    assert_eq!(outcomes(plan, Mode::Apply).await, [failed("apply failed"), by("bad"), by("blocked"), Outcome::Unchanged]);
+}
+
+#[tokio::test]
+async fn after_waits_only_so_long() {
+    let mut plan = Plan::default();
+    let patience = Patience::settle(Duration::from_millis(300), Duration::from_millis(5));
+    let slow = plan.step("slow", Dummy { waits: true, needed: u32::MAX, ..Dummy::default() }).patience(patience).add();
+    plan.step("impatient", Dummy::default()).after(slow, Duration::from_millis(20)).add();
+    let (_, events) = run_on(&FakeHost::debian(), plan, Mode::Apply, Stop::default()).await;
+    let ended: Vec<_> =
+        events.iter().filter_map(|event| if let Event::Step { id, .. } = event { Some(id.as_str()) } else { None }).collect();
+    assert_eq!(ended, ["impatient", "slow"]);
+}
+
+#[tokio::test]
+async fn a_preview_changes_nothing_and_says_what_it_cannot_know() {
+    let host = FakeHost::debian();
+    let mut plan = Plan::default();
+    let motd = plan.step("motd", File::text("/etc/motd", "hello\n", Access::root(0o644))).add();
+    plan.step("depends", Dummy { waits: true, needed: 9, ..Dummy::default() }).needs([motd]).add();
+    plan.step("free", Dummy::default()).add();
+    let (report, _) = run_on(&host, plan, Mode::Preview, Stop::default()).await;
+    let outcomes: Vec<_> = report.outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+    assert_eq!(outcomes, [Outcome::Pending, Outcome::Unknown { after: "motd".into() }, Outcome::Unchanged]);
+    assert!(host.take_log().is_empty());
+}
+
+#[tokio::test]
+async fn the_first_signal_lets_the_running_step_end_and_starts_nothing_new() {
+    let stop = Stop::default();
+    let mut plan = Plan::default();
+    let running = plan.step("running", Dummy { needed: 1, stop_on_apply: Some(stop.clone()), ..Dummy::default() }).add();
+    plan.step("next", Dummy { needed: 1, ..Dummy::default() }).needs([running]).add();
+    let (report, _) = run_on(&FakeHost::debian(), plan, Mode::Apply, stop).await;
+    let outcomes: Vec<_> = report.outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+    assert_eq!(outcomes, [Outcome::Changed, Outcome::Stopped]);
+}
+
+#[tokio::test]
+async fn secrets_do_not_enter_the_stream() {
+    let redactor = Arc::new(Redactor::default());
+    redactor.hide(&"hunter2hunter2".into());
+    let (events, mut receiver) = Events::new(redactor);
+    events.note("the password is hunter2hunter2");
+    drop(events);
+    let Some(Event::Note { text, .. }) = receiver.recv().await else { panic!("a note was sent") };
+    assert_eq!(text, "the password is [hidden]");
+}
