@@ -1,0 +1,51 @@
+# `make help` lists the targets. Everything a fresh Debian 12 needs beyond cargo and rustup, `make setup` installs.
+
+TARGET := x86_64-unknown-linux-musl
+PYTHON := /usr/bin/python3
+BED := tests/testbed/bed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build check fmt docs docs-check unit e2e test demo demo-down clean-cache
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | expand -t 14
+
+setup: ## Debian packages and the Rust target that building and testing need
+	@tests/setup
+
+build: setup ## The static binary, unoptimised for size: target/x86_64-unknown-linux-musl/debug
+	cargo build --target $(TARGET)
+
+check: setup ## Format, clippy, shellcheck
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	shellcheck stackscript/*.sh tests/setup
+
+fmt: ## Format the sources
+	cargo fmt
+
+docs: ## Regenerate docs/cli.md and docs/settings.md
+	cargo run --quiet -- docs docs
+
+docs-check: docs ## Fail if the generated docs are stale
+	git diff --exit-code docs
+
+unit: setup ## Unit tests, the whole plan on the fake host, CLI snapshots
+	cargo test
+
+e2e: dist ## End to end on a real Debian 11 in the pocket internet
+	$(PYTHON) tests/run.py e2e
+
+test: setup ## Everything, from format to end to end; closes with how many passed and failed
+	$(PYTHON) tests/run.py
+
+demo: dist ## A bare Debian 11 becomes a Mastodon server before your eyes
+	$(BED) demo --dist dist
+
+demo-down: ## Stop the demo's machine and remove every trace of it
+	$(BED) down
+
+clean-cache: ## Forget the cached root file systems and images of the test bed
+	rm -rf -- "$${TOOTSTRAP_CACHE:-$$HOME/.cache/tootstrap}"
+
+-include stackscript/dist.mk

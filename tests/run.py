@@ -1,0 +1,98 @@
+"""Runs every stage of `make test`, shows each one's output, and closes with how many tests passed and failed.
+
+A stage that is no test runner (format, clippy) counts as one test. Usage: run.py [stage …]
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as xml
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = "/usr/bin/python3"
+
+
+@dataclass
+class Result:
+    """Tests that passed and failed in one stage, and its length in seconds."""
+
+    passed: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+
+def plain(argv: list[str]) -> Result:
+    """One command is one test: it passes if it exits 0."""
+    code = subprocess.run(argv, cwd=ROOT, check=False).returncode
+    return Result(passed=int(code == 0), failed=int(code != 0))
+
+
+def cargo_test(argv: list[str]) -> Result:
+    """Counts what `cargo test` reports for each of its binaries. A run that does not even compile is one failure."""
+    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        result = Result()
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="")
+            if counts := re.match(r"test result: \w+\. (\d+) passed; (\d+) failed", line):
+                result.passed += int(counts[1])
+                result.failed += int(counts[2])
+    if process.returncode != 0 and result.failed == 0:
+        result.failed = 1
+    return result
+
+
+def pytest(paths: list[str]) -> Result:
+    """Counts from pytest's own machine-readable report. No test at all is a failure."""
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        argv = [PYTHON, "-m", "pytest", "-ra", "--color=no", "-p", "no:cacheprovider", f"--junitxml={report.name}", *paths]
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "tests"), "PYTHONDONTWRITEBYTECODE": "1"}
+        code = subprocess.run(argv, cwd=ROOT, env=environment, check=False).returncode
+        content = Path(report.name).read_text()
+    if not content:
+        return Result(failed=1)
+    suite = next(xml.fromstring(content).iter("testsuite"))
+    count = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
+    bad = count["failures"] + count["errors"]
+    passed = count["tests"] - bad - count["skipped"]
+    return Result(passed=passed, failed=bad or int(code != 0 or passed == 0))
+
+
+STAGES = {
+    "format": lambda: plain(["cargo", "fmt", "--check"]),
+    "clippy": lambda: plain(["cargo", "clippy", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+    "shellcheck": lambda: plain(["shellcheck", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "stackscript").glob("*.sh")), "tests/setup"]),
+    "unit": lambda: cargo_test(["cargo", "test", "--quiet", "--no-fail-fast"]),
+    "dist": lambda: plain(["make", "--no-print-directory", "dist"]),
+    "bed-cache": lambda: plain(["env", "PYTHONPATH=tests", PYTHON, "-m", "testbed.build"]),
+    "testbed": lambda: pytest(["tests/testbed"]),
+    "e2e": lambda: pytest(["tests/e2e"]),
+}
+
+
+def main() -> int:
+    """Runs the stages named, or all of them in order."""
+    names = sys.argv[1:] or list(STAGES)
+    results: dict[str, Result] = {}
+    for name in names:
+        print(f"\n=== {name}", flush=True)
+        began = time.monotonic()
+        results[name] = STAGES[name]()
+        results[name].seconds = time.monotonic() - began
+    print("\n=== summary")
+    for name, result in results.items():
+        print(f"{name:12}{result.passed:5} passed{result.failed:5} failed{result.seconds:8.0f} s")
+    passed, failed = (sum(getattr(result, field) for result in results.values()) for field in ("passed", "failed"))
+    print(f"total: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
