@@ -1,0 +1,142 @@
+"""What the control socket can do: one method a call, JSON values in and out."""
+
+import inspect
+from typing import Any
+
+from . import internet
+from .dns.publication import NEVER, ServerFault
+from .dns.zone import Rr, normal
+from .front.faults import HostFault
+from .internet import Internet
+from .linode.faults import ApiFault
+from .linode.tokens import Token
+from .metadata import Instance
+
+RCODES = ("servfail", "nxdomain", "refused", "silent")
+
+
+class Calls:
+    """Every public method is a call of `testbed.services.Control`, documented there."""
+
+    def __init__(self, world: Internet) -> None:
+        self._world = world
+
+    def run(self, method: str, arguments: dict[str, Any]) -> Any:
+        """Carries out one call; unknown names and arguments are errors."""
+        function = getattr(self, method, None)
+        if method.startswith("_") or method == "run" or not inspect.ismethod(function):
+            raise LookupError(f"no call {method!r}")
+        return function(**arguments)
+
+    def reset(self) -> None:
+        self._world.reset()
+
+    def pebble_root(self) -> str:
+        return internet.pebble_root()
+
+    def set_tokens(self, tokens: list[dict], refusal_status: int) -> None:
+        made = [Token(**{**token, "read_only": tuple(token.get("read_only", ()))}) for token in tokens]
+        self._world.api.tokens.replace(made)
+        self._world.api.tokens.refusal_status = refusal_status
+
+    def domains(self) -> list[dict]:
+        return self._world.api.store.domains()
+
+    def records(self, zone: str) -> list[dict]:
+        return self._world.api.store.records(self._domain_id(zone))
+
+    def put_zone(self, domain: dict, records: list[dict]) -> dict:
+        return self._world.api.store.put_zone(domain, records)
+
+    def delete_zone(self, zone: str) -> None:
+        self._world.api.store.delete_domain(self._domain_id(zone))
+
+    def set_record(self, zone: str, record: dict) -> dict:
+        store = self._world.api.store
+        with store.lock:
+            self.delete_records(zone, record.get("name", ""), record["type"])
+            return store.create_record(self._domain_id(zone), record)
+
+    def add_record(self, zone: str, record: dict) -> dict:
+        return self._world.api.store.create_record(self._domain_id(zone), record)
+
+    def delete_records(self, zone: str, name: str, type: str) -> None:
+        store, zone_id = self._world.api.store, self._domain_id(zone)
+        with store.lock:
+            for record in store.records(zone_id):
+                if normal(record["name"]) == normal(name) and record["type"] == type:
+                    store.delete_record(zone_id, record["id"])
+
+    def set_zones_elsewhere(self, names: list[str]) -> None:
+        self._world.api.store.set_elsewhere(names)
+
+    def add_api_fault(self, fault: dict) -> None:
+        self._world.api.faults.add(ApiFault(**fault))
+
+    def clear_api_faults(self) -> None:
+        self._world.api.faults.clear()
+
+    def api_requests(self) -> list[dict]:
+        return self._world.api.requests()
+
+    def clear_api_requests(self) -> None:
+        self._world.api.forget_requests()
+
+    def set_publication_delay(self, seconds: float | None) -> None:
+        self._world.publication.set_delay(NEVER if seconds is None else seconds)
+
+    def set_account_active(self, active: bool) -> None:
+        self._world.publication.set_account_active(active)
+
+    def set_name_server_fault(self, server: str, fault: dict) -> None:
+        self._world.publication.set_fault(server, ServerFault(**fault))
+
+    def clear_name_server_faults(self) -> None:
+        self._world.publication.clear_faults()
+
+    def delegate(self, zone: str, servers: list[str], ds: bool) -> None:
+        self._world.registrars.delegate(zone, servers, ds)
+
+    def undelegate(self, zone: str) -> None:
+        self._world.registrars.undelegate(zone)
+
+    def put_other_zone(self, name: str, records: list[dict]) -> None:
+        self._world.other.put(name, [Rr(**record) for record in records])
+
+    def remove_other_zone(self, name: str) -> None:
+        self._world.other.remove(name)
+
+    def override_name(self, name: str, fate: str | None) -> None:
+        if fate is not None and fate not in RCODES:
+            raise ValueError(f"fate {fate!r}: one of {RCODES}")
+        for recursor in self._world.recursors.values():
+            if fate is None:
+                recursor.overrides.pop(normal(name), None)
+            else:
+                recursor.overrides[normal(name)] = fate
+
+    def flush_caches(self) -> None:
+        self._world.flush_caches()
+
+    def dns_queries(self) -> list[dict]:
+        return self._world.queries.lines()
+
+    def clear_dns_queries(self) -> None:
+        self._world.queries.clear()
+
+    def add_host_fault(self, fault: dict) -> None:
+        if fault["host"] not in self._world.front.backends:
+            raise ValueError(f"the front does not serve {fault['host']!r}")
+        self._world.front.faults.add(HostFault(**fault))
+
+    def clear_host_faults(self, host: str | None) -> None:
+        self._world.front.faults.clear(host)
+
+    def set_metadata(self, instance: dict) -> None:
+        self._world.metadata.instance = Instance(**{**instance, "ssh_keys": tuple(instance.get("ssh_keys", ()))})
+
+    def _domain_id(self, zone: str) -> int:
+        for domain in self._world.api.store.domains():
+            if normal(domain["domain"]) == normal(zone):
+                return domain["id"]
+        raise LookupError(f"the account has no zone {zone!r}")
