@@ -5,8 +5,11 @@
 mod directory;
 mod drift;
 mod file;
+mod once;
+pub(crate) mod stamp;
 #[cfg(test)]
 pub(crate) mod testing;
+mod unit;
 
 use std::fmt::Display;
 
@@ -15,6 +18,8 @@ use async_trait::async_trait;
 pub use directory::Directory;
 pub use drift::{Change, Drift, Wait};
 pub use file::File;
+pub use once::{Once, Reload};
+pub use unit::Unit;
 
 use crate::host::{Host, Probe};
 

@@ -34,6 +34,7 @@ pub(crate) struct Machine {
     pub(crate) listening: BTreeSet<SocketAddr>,
     /// Prepared answers; a question without one gets "no such name".
     pub(crate) dns: BTreeMap<String, Answer>,
+    pub(crate) systemd: super::systemd::Systemd,
     pub(super) log: Vec<String>,
     pub(super) trouble: Vec<String>,
 }
@@ -60,6 +61,7 @@ impl Machine {
             shell: "/bin/bash".into(),
             groups: vec!["root".into()],
         });
+        machine.programs.extend(["systemctl"].map(String::from));
         machine.space = Space { free: 40 << 30, total: 50 << 30 };
         machine
     }

@@ -4,6 +4,7 @@
 //! programs in a file here ([`Program`]) on the shared [`Machine`]. Trouble is injected with [`FakeHost::fail_next`].
 
 mod machine;
+pub(crate) mod systemd;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -50,7 +51,7 @@ impl Reply {
 }
 
 /// Every area's programs. A new area adds its function here.
-const PROGRAMS: &[Program] = &[];
+const PROGRAMS: &[Program] = &[systemd::systemctl];
 
 /// Every simulated site. A new one adds its function here.
 const SITES: &[Site] = &[];

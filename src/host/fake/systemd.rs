@@ -1,0 +1,86 @@
+//! systemd.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{Cmd, Machine, Reply};
+
+/// Units and their states.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Systemd {
+    pub(crate) units: BTreeMap<String, FakeUnit>,
+    /// Times that a unit was started, restarted or reloaded: `reload ssh.service`.
+    pub(crate) deeds: Vec<String>,
+}
+
+/// One unit.
+#[derive(Clone, Debug)]
+pub(crate) struct FakeUnit {
+    pub(crate) enabled: bool,
+    /// `active`, `inactive` or `failed`.
+    pub(crate) active: &'static str,
+    /// Its file changed since systemd read it.
+    pub(crate) stale: bool,
+}
+
+impl Systemd {
+    /// A unit that is enabled and active, or neither.
+    pub(crate) fn add(&mut self, name: &str, on: bool) {
+        self.units.insert(name.into(), FakeUnit { enabled: on, active: if on { "active" } else { "inactive" }, stale: false });
+    }
+}
+
+/// Simulates `systemctl`. A unit exists once its file lies in `/etc/systemd/system` and systemd was told, or a package brought it.
+pub(super) fn systemctl(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
+    match cmd.argv().as_slice() {
+        ["systemctl", "show", property, "--", units @ ..] if property.starts_with("--property=") => {
+            let blocks: Vec<_> = units.iter().map(|unit| show(machine, unit)).collect();
+            Some(Reply::read(blocks.join("\n")))
+        }
+        ["systemctl", "daemon-reload"] => {
+            machine.systemd.units.values_mut().for_each(|unit| unit.stale = false);
+            let files = machine.children(Path::new("/etc/systemd/system"));
+            for file in files.iter().filter(|file| [".service", ".timer", ".socket"].iter().any(|kind| file.ends_with(kind))) {
+                if !machine.systemd.units.contains_key(file) {
+                    machine.systemd.add(file, false);
+                }
+            }
+            Some(Reply::changed(""))
+        }
+        ["systemctl", verb, unit] => Some(change(machine, verb, false, unit)?),
+        ["systemctl", verb, "--now", unit] => Some(change(machine, verb, true, unit)?),
+        _ => None,
+    }
+}
+
+fn show(machine: &Machine, name: &str) -> String {
+    let on_disk = machine.nodes.contains_key(&Path::new("/etc/systemd/system").join(name));
+    let (load, file, active, stale) = match machine.systemd.units.get(name) {
+        Some(unit) => ("loaded", if unit.enabled { "enabled" } else { "disabled" }, unit.active, unit.stale),
+        None if on_disk => ("loaded", "disabled", "inactive", false),
+        None => ("not-found", "", "inactive", false),
+    };
+    let stale = if stale { "yes" } else { "no" };
+    format!("LoadState={load}\nActiveState={active}\nUnitFileState={file}\nNeedDaemonReload={stale}\n")
+}
+
+fn change(machine: &mut Machine, verb: &str, now: bool, name: &str) -> Option<Reply> {
+    if !matches!(verb, "enable" | "disable" | "start" | "stop" | "restart" | "reload" | "try-restart" | "try-reload-or-restart") {
+        return None;
+    }
+    let Some(unit) = machine.systemd.units.get_mut(name) else {
+        return Some(Reply::changed("").status(1, format!("Failed to {verb} unit: Unit file {name} does not exist.")));
+    };
+    match verb {
+        "enable" => unit.enabled = true,
+        "disable" => unit.enabled = false,
+        _ => {}
+    }
+    match (verb, now) {
+        ("start" | "restart", _) | ("enable", true) => unit.active = "active",
+        ("stop", _) | ("disable", true) => unit.active = "inactive",
+        _ => {}
+    }
+    machine.systemd.deeds.push(format!("{verb} {name}"));
+    Some(Reply::changed(""))
+}
