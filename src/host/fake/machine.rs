@@ -37,6 +37,7 @@ pub(crate) struct Machine {
     pub(crate) systemd: super::systemd::Systemd,
     pub(super) log: Vec<String>,
     pub(super) trouble: Vec<String>,
+    pub(super) trouble_at: Option<(usize, super::Trouble)>,
 }
 
 impl Machine {

@@ -17,6 +17,8 @@ use super::{
     Access, Account, Answer, Cmd, Host, HostError, Kind, LineSink, Method, Output, Probe, Question, Request, Response, Result, Space, Stat,
 };
 
+use crate::run::Stop;
+
 /// Simulates one program: `None` means "not a command of mine". `changes` of the reply says whether it changed (or would have changed)
 /// the machine.
 pub(crate) type Program = fn(&mut Machine, &Cmd) -> Option<Reply>;
@@ -47,6 +49,24 @@ impl Reply {
         self.output.status = status;
         self.output.stderr = stderr.into();
         self
+    }
+}
+
+/// What may happen at a mutation.
+#[derive(Clone)]
+pub(crate) enum Trouble {
+    /// It fails instead of happening.
+    Fail,
+    /// A signal arrives just before it.
+    Stop(Stop),
+}
+
+impl std::fmt::Debug for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fail => "Fail",
+            Self::Stop(_) => "Stop",
+        })
     }
 }
 
@@ -83,8 +103,19 @@ impl FakeHost {
         self.machine().trouble.push(text.into());
     }
 
+    /// Counted from now, the mutation with this number (from 0) meets trouble.
+    pub(crate) fn trouble_at(&self, number: usize, trouble: Trouble) {
+        self.machine().trouble_at = Some((number, trouble));
+    }
+
     fn mutate(&self, line: String) -> Result<MutexGuard<'_, Machine>> {
         let mut machine = self.machine();
+        match machine.trouble_at.take() {
+            Some((0, Trouble::Fail)) => return Err(HostError::Refused(format!("injected trouble: {line}"))),
+            Some((0, Trouble::Stop(stop))) => stop.request(),
+            Some((number, trouble)) => machine.trouble_at = Some((number - 1, trouble)),
+            None => {}
+        }
         if let Some(index) = machine.trouble.iter().position(|text| line.contains(text.as_str())) {
             machine.trouble.remove(index);
             return Err(HostError::Refused(format!("injected trouble: {line}")));
