@@ -1,0 +1,35 @@
+# frozen_string_literal: true
+
+require_relative 'base'
+
+module Mastodon
+  module CLI
+    # mastodon.md §4.6.
+    class Registrations < Base
+      desc 'open', 'Open registrations'
+      def open
+        Setting.registrations_mode = 'open'
+        say('OK', :green)
+      end
+
+      desc 'approved', 'Open approval-based registrations'
+      option :require_reason, type: :boolean, aliases: [:require_invite_text]
+      def approved
+        Setting.registrations_mode = 'approved'
+        Setting.require_invite_text = options[:require_reason] unless options[:require_reason].nil?
+        say('OK', :green)
+      end
+
+      desc 'close', 'Close registrations'
+      def close
+        Setting.registrations_mode = 'none'
+        say('OK', :green)
+      end
+    end
+
+    class Settings < Base
+      desc 'registrations SUBCOMMAND ...ARGS', 'Manage state of registrations'
+      subcommand 'registrations', Registrations
+    end
+  end
+end
