@@ -36,14 +36,15 @@ def rootfs(release: str = "bullseye") -> Path:
 
 
 def _build(release: str, at: Path) -> None:
-    tree, disk = at / "tree", at / "disk.img"
+    tree, full, disk = at / "tree", at / "full.img", at / "disk.img"
     _install(release, tree)
     _configure(tree)
     # Neither lazy initialisation (the kernel would fill the sparse file later) nor features that bullseye's e2fsck
     # does not know.
     run("mkfs.ext4", "-q", "-L", "linode-root", "-O", "^orphan_file,^metadata_csum_seed",
-        "-E", "lazy_itable_init=0,lazy_journal_init=0", "-d", tree, disk, DISK_SIZE)
-    run("fallocate", "--dig-holes", disk)
+        "-E", "lazy_itable_init=0,lazy_journal_init=0", "-d", tree, full, DISK_SIZE)
+    run("cp", "--sparse=always", full, disk)  # leaves out the space that mkfs only reserved
+    full.unlink()
     shutil.rmtree(tree)
 
 
