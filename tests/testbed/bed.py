@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from . import guest, mounts, net, procs, supervisor
+from . import build, guest, mounts, net, procs, supervisor
 from .client import Client
 from .clock import ClockGuard
 from .layout import GIB, Layout
@@ -56,10 +56,10 @@ class Bed:
         self._handlers = {number: signal.signal(number, _terminated) for number in (signal.SIGTERM, signal.SIGHUP)}
         try:
             self.up()
-            procs.record(self.layout.run / "owner.pid", os.getpid())
         except BaseException:
-            self.__exit__(None, None, None)
+            self._restore_handlers()
             raise
+        procs.record(self.layout.run / "owner.pid", os.getpid())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -69,32 +69,50 @@ class Bed:
             self.down(force=True)
         finally:
             signal.signal(signal.SIGINT, before)
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler)
+            self._restore_handlers()
+
+    def _restore_handlers(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     # --- up and down
 
     def up(self) -> None:
         """A fresh machine; what an earlier bed of this name left is removed first."""
         _require_root()
+        golden = self._build()
         with self._locked():
             self._down(force=False)
-            self.layout.run.mkdir(parents=True)
-            self._remember()
-            golden = self.golden or _golden(self.release)
-            self.network.up()
-            self.machine.disk.up(golden)
-            self.machine.disk.mount()
-            self.machine.cgroup.up()
-            guest.prepare(self.layout.root)
-            if self.with_services:
-                self.services.start(self.dist, self.release)
-                guest.trust(self.layout.root, "testbed-pebble", self.services.pebble_root())
-                self.layout.trust.write_bytes(self.services.roots())
-            if self.memory:
-                self.machine.limit_memory(self.memory)
-            if self.with_boot:
-                self.machine.boot()
+            try:
+                self._up(golden)
+            except BaseException:
+                # Half a bed is worse than none; the logs stay (Layout.kept_logs).
+                self._down(force=True)
+                raise
+
+    def _up(self, golden: Path) -> None:
+        self.layout.run.mkdir(parents=True)
+        self._remember()
+        self.network.up()
+        self.machine.disk.up(golden)
+        self.machine.disk.mount()
+        self.machine.cgroup.up()
+        guest.prepare(self.layout.root)
+        if self.with_services:
+            self.services.start(self.dist, self.release)
+            guest.trust(self.layout.root, "testbed-pebble", self.services.pebble_root())
+            self.layout.trust.write_bytes(self.services.roots())
+        if self.memory:
+            self.machine.limit_memory(self.memory)
+        if self.with_boot:
+            self.machine.boot()
+
+    def _build(self) -> Path:
+        """What takes long comes from the cache, or goes there; nothing of the bed exists while it is built."""
+        if self.with_services:
+            build.docker_repository(self.release)
+            build.registry()
+        return self.golden or build.rootfs(self.release)
 
     def down(self, force: bool = False) -> None:
         """Removes everything; works from the bed's name alone. `force`: also when another living process uses the bed."""
@@ -182,12 +200,6 @@ class Bed:
                 print(f"waiting for another `up` or `down` of bed {self.layout.name!r}", file=sys.stderr)
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def _golden(release: str) -> Path:
-    from . import build  # needs packages that a bed with its own golden image does not
-
-    return build.rootfs(release)
 
 
 def _require_root() -> None:
