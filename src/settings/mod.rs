@@ -15,6 +15,8 @@ pub use types::{ApiToken, DomainName, EmailAddress, OwnerName, UserName};
 /// Everything that was asked for, resolved and checked. The plan reads nothing else of the operator's wishes.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Domain as asked for, without subdomain: the zone to make when there is none.
+    pub domain: DomainName,
     /// Name under which the site answers (Mastodon's `WEB_DOMAIN`).
     pub site: DomainName,
     /// `www.` redirects to the site and is served too.
@@ -41,6 +43,8 @@ pub struct Settings {
     pub harden: bool,
     /// Where the names shall point.
     pub address: PublicAddress,
+    /// The address was given by the operator, so it is recorded; otherwise each run finds it again.
+    pub address_given: bool,
     /// What runs in containers.
     pub images: Images,
     /// Where Docker's packages come from.
@@ -115,10 +119,63 @@ pub struct Smtp {
     pub from: String,
 }
 
+impl Default for Images {
+    /// The official images of the newest release that this version of the program knows (mastodon.md §0, §1).
+    fn default() -> Self {
+        let version = "v4.7.4";
+        Self {
+            mastodon_version: version.into(),
+            mastodon: format!("ghcr.io/mastodon/mastodon:{version}"),
+            streaming: format!("ghcr.io/mastodon/mastodon-streaming:{version}"),
+            postgres: "postgres:17-alpine".into(),
+            redis: "redis:7-alpine".into(),
+            caddy: "caddy:2-alpine".into(),
+        }
+    }
+}
+
+impl Default for DockerRepository {
+    /// Docker's own.
+    fn default() -> Self {
+        Self {
+            url: "https://download.docker.com/linux/debian".into(),
+            key_file: None,
+            fingerprint: "9DC858229FC7DD38854AE2D88D81803C0EBFCD88".into(),
+        }
+    }
+}
+
 impl Settings {
     /// Every name that is served, the site first.
     pub fn names(&self) -> Vec<DomainName> {
         let www = self.www.then(|| self.site.under("www"));
         std::iter::once(self.site.clone()).chain(www).collect()
+    }
+}
+
+#[cfg(test)]
+impl Settings {
+    /// What a test asks for unless it says otherwise: `social.fedi-test.org` with a token, on 203.0.113.10 and 2001:db8:88::10.
+    pub(crate) fn sample() -> Self {
+        Self {
+            domain: "fedi-test.org".parse().expect("a name"),
+            site: "social.fedi-test.org".parse().expect("a name"),
+            www: false,
+            handle_domain: "social.fedi-test.org".parse().expect("a name"),
+            contact: "hostmaster@other-mail.org".parse().expect("an address"),
+            token: Some("a".repeat(64).parse().expect("a token")),
+            sudo_user: Some("alice".parse().expect("a name")),
+            disable_root: false,
+            owner: "Alice".parse().expect("a name"),
+            owner_email: "alice@other-mail.org".parse().expect("an address"),
+            single_user: false,
+            registrations: Registrations::Open,
+            harden: true,
+            address: PublicAddress { v4: Some(Ipv4Addr::new(203, 0, 113, 10)), v6: "2001:db8:88::10".parse().ok() },
+            address_given: false,
+            images: Images::default(),
+            docker_repository: DockerRepository::default(),
+            smtp: None,
+        }
     }
 }
