@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from .. import build
-from . import addresses
+from . import addresses, namespace
 from .calls import Calls
 from .control_server import ControlServer
 from .dns.recursor import Upstream
@@ -61,13 +61,13 @@ def _sources(options: argparse.Namespace) -> Sources:
         dist=options.dist,
         docker_repository=options.docker_repository or build.docker_repository(options.release),
         registry=options.registry or build.registry(),
-        upstream=_upstream(options.upstream) if options.upstream else host_resolver(),
+        upstream=_upstream(options.upstream or host_resolver()),
     )
 
 
 def _upstream(text: str) -> Upstream:
     address, _, port = text.partition("#")
-    return Upstream(address, int(port or 53))
+    return Upstream(address, int(port or 53), namespace.of_parent())
 
 
 def _options() -> argparse.Namespace:

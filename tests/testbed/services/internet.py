@@ -123,12 +123,12 @@ def pebble_root() -> str:
     return body
 
 
-def host_resolver(resolv_conf: Path = Path("/etc/resolv.conf")) -> Upstream:
-    """The first name server of the host."""
+def host_resolver(resolv_conf: Path = Path("/etc/resolv.conf")) -> str:
+    """The address of the host's first name server."""
     for line in resolv_conf.read_text().splitlines():
         words = line.split()
         if len(words) >= 2 and words[0] == "nameserver":
-            return Upstream(words[1])
+            return words[1]
     raise ValueError(f"{resolv_conf} names no name server")
 
 

@@ -36,6 +36,16 @@ def inside(path: str | Path) -> Iterator[None]:
         os.close(home)
 
 
+def of_parent() -> str:
+    """A path to the network namespace of the process that started this one.
+
+    `ip netns exec` moves only its command, so this is the host's. The path stays
+    valid after the parent has ended. (/proc/1 may be closed even to root.)
+    """
+    handle = os.open(f"/proc/{os.getppid()}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    return f"/proc/self/fd/{handle}"
+
+
 def socket_in(path: str | Path, family: int, kind: int) -> socket.socket:
     """A socket that belongs to that namespace for as long as it lives."""
     with inside(path):

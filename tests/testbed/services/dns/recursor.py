@@ -25,7 +25,6 @@ TIMEOUT = 1.5
 MAX_REFERRALS = 8
 MAX_CNAMES = 8
 NEGATIVE_CAP = 3 * 3600  # RFC 2308 §5
-HOST_NETWORK = "/proc/1/ns/net"
 
 SERVFAIL = Answer(rcode=RCODE.SERVFAIL, authoritative=False)
 _ids = itertools.count(1)
@@ -33,15 +32,20 @@ _ids = itertools.count(1)
 
 @dataclass(frozen=True)
 class Upstream:
-    """The resolver of the host, reached from the host's own network namespace."""
+    """The resolver of the host, reached from the host's network namespace at the path `namespace`."""
 
     address: str
-    port: int = 53
-    namespace: str = HOST_NETWORK
+    port: int
+    namespace: str
 
     def ask(self, raw: bytes, tcp: bool) -> bytes:
-        """Forwards one message as it is."""
-        kind = socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM
+        """Forwards one message as it is; over TCP only what is too long, as not every resolver has TCP."""
+        reply = self._exchange(raw, socket.SOCK_DGRAM)
+        if tcp and DNSRecord.parse(reply).header.tc:
+            return self._exchange(raw, socket.SOCK_STREAM)
+        return reply
+
+    def _exchange(self, raw: bytes, kind: int) -> bytes:
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         with socket_in(self.namespace, family, kind) as sock:
             return exchange(sock, (self.address, self.port), raw, timeout=5)
