@@ -34,6 +34,8 @@ pub(crate) struct Machine {
     pub(crate) listening: BTreeSet<SocketAddr>,
     /// Prepared answers; a question without one gets "no such name".
     pub(crate) dns: BTreeMap<String, Answer>,
+    pub(crate) apt: super::apt::Apt,
+    pub(crate) ssh: super::ssh::Ssh,
     pub(crate) systemd: super::systemd::Systemd,
     pub(super) log: Vec<String>,
     pub(super) trouble: Vec<String>,
@@ -44,16 +46,30 @@ impl Machine {
     /// A bare Debian 11.
     pub(super) fn debian() -> Self {
         let mut machine = Self { hostname: "localhost".into(), ..Self::default() };
-        let directories =
-            ["/", "/etc", "/etc/apt", "/etc/apt/sources.list.d", "/etc/ssh", "/etc/systemd", "/etc/systemd/system", "/home", "/opt"];
+        let directories = [
+            "/",
+            "/etc",
+            "/etc/apt",
+            "/etc/apt/sources.list.d",
+            "/var/lib/apt",
+            "/var/lib/apt/lists",
+            "/etc/ssh",
+            "/etc/systemd",
+            "/etc/systemd/system",
+            "/home",
+            "/opt",
+        ];
         let directories =
             directories.into_iter().chain(["/root", "/proc", "/run", "/tmp", "/usr", "/usr/local", "/usr/local/bin", "/var", "/var/lib"]);
         for directory in directories {
             machine.place(directory, Kind::Directory, "", 0o755);
         }
         machine.place("/etc/os-release", Kind::File, "ID=debian\nVERSION_ID=\"11\"\nVERSION_CODENAME=bullseye\n", 0o644);
+        let sources = "deb http://deb.debian.org/debian bullseye main\ndeb http://deb.debian.org/debian-security bullseye-security main\n";
+        machine.place("/etc/apt/sources.list", Kind::File, sources, 0o644);
         machine.place("/etc/hosts", Kind::File, "127.0.0.1\tlocalhost\n", 0o644);
         machine.place("/proc/meminfo", Kind::File, "MemTotal:        2014808 kB\nSwapTotal:        524284 kB\n", 0o444);
+        ["ssh.service", "cron.service"].iter().for_each(|unit| machine.systemd.add(unit, true));
         machine.accounts.push(Account {
             name: "root".into(),
             uid: 0,
@@ -62,7 +78,7 @@ impl Machine {
             shell: "/bin/bash".into(),
             groups: vec!["root".into()],
         });
-        machine.programs.extend(["systemctl"].map(String::from));
+        machine.programs.extend(["systemctl", "dpkg", "dpkg-query", "apt-get", "apt-cache", "sshd", "ss", "nproc"].map(String::from));
         machine.space = Space { free: 40 << 30, total: 50 << 30 };
         machine
     }

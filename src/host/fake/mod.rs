@@ -3,7 +3,9 @@
 //! An unknown command is an error that names it; a command that changes something is refused by `query`. Each area simulates its own
 //! programs in a file here ([`Program`]) on the shared [`Machine`]. Trouble is injected with [`FakeHost::fail_next`].
 
+pub(crate) mod apt;
 mod machine;
+pub(crate) mod ssh;
 pub(crate) mod systemd;
 
 use std::path::{Path, PathBuf};
@@ -71,7 +73,7 @@ impl std::fmt::Debug for Trouble {
 }
 
 /// Every area's programs. A new area adds its function here.
-const PROGRAMS: &[Program] = &[systemd::systemctl];
+const PROGRAMS: &[Program] = &[systemd::systemctl, apt::dpkg, apt::apt, ssh::programs];
 
 /// Every simulated site. A new one adds its function here.
 const SITES: &[Site] = &[];

@@ -1,0 +1,179 @@
+//! dpkg and apt: `dpkg`, `dpkg-query`, `apt-get`, `apt-cache`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::{Cmd, Kind, Machine, Reply};
+use crate::facts::DOCKER_PACKAGES;
+
+/// Packages and sources.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Apt {
+    /// Name → dpkg's status abbreviation: `ii`, or `iF` for half-configured.
+    pub(crate) installed: BTreeMap<String, &'static str>,
+    /// Versions that the index lists, newest first; a package that is not named here has the one version `1.0`.
+    pub(crate) versions: BTreeMap<String, Vec<&'static str>>,
+    /// `name=version` that the mirror has no more.
+    pub(crate) gone: BTreeSet<String>,
+    /// Parts of URLs of sources that do not answer.
+    pub(crate) unreachable: BTreeSet<String>,
+    /// How many times somebody else still holds a lock.
+    pub(crate) busy: u32,
+    /// A half-configured package stops every installation until `dpkg --configure -a`.
+    pub(crate) interrupted: bool,
+}
+
+/// What installing a package brings: programs and units that start at once.
+const BRINGS: &[(&str, &[&str], &[&str])] = &[
+    ("docker-ce", &["dockerd"], &["docker.service"]),
+    ("docker-ce-cli", &["docker"], &[]),
+    ("docker.io", &["docker", "dockerd"], &["docker.service", "containerd.service"]),
+    ("containerd.io", &["containerd"], &["containerd.service"]),
+    ("docker-compose-plugin", &[], &[]),
+    ("ufw", &["ufw"], &[]),
+    ("fail2ban", &["fail2ban-client"], &["fail2ban.service"]),
+    ("python3-systemd", &[], &[]),
+    ("unattended-upgrades", &["unattended-upgrade"], &["unattended-upgrades.service"]),
+    ("sudo", &["sudo"], &[]),
+    ("ca-certificates", &[], &[]),
+    ("pigz", &["pigz"], &[]),
+];
+
+impl Machine {
+    /// Installs a package without logging.
+    pub(crate) fn install(&mut self, name: &str) {
+        self.apt.installed.insert(name.into(), "ii");
+        if let Some((_, programs, units)) = BRINGS.iter().find(|(package, ..)| *package == name) {
+            self.programs.extend(programs.iter().copied().map(String::from));
+            units.iter().for_each(|unit| self.systemd.add(unit, true));
+        }
+    }
+
+    /// Removes a package without logging.
+    pub(crate) fn uninstall(&mut self, name: &str) {
+        self.apt.installed.remove(name);
+        if let Some((_, programs, units)) = BRINGS.iter().find(|(package, ..)| *package == name) {
+            programs.iter().for_each(|program| _ = self.programs.remove(*program));
+            units.iter().for_each(|unit| _ = self.systemd.units.remove(*unit));
+        }
+    }
+
+    fn is_offered(&self, package: &str) -> bool {
+        let lists = self.children(Path::new("/var/lib/apt/lists"));
+        let is_dockers = DOCKER_PACKAGES.contains(&package);
+        let known = BRINGS.iter().any(|(name, ..)| *name == package);
+        known && lists.iter().any(|list| list.contains("linux_debian_dists") == is_dockers)
+    }
+
+    fn versions(&self, package: &str) -> Vec<&'static str> {
+        self.apt.versions.get(package).cloned().unwrap_or_else(|| vec!["1.0"])
+    }
+}
+
+/// Simulates `dpkg` and `dpkg-query`.
+pub(super) fn dpkg(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
+    match cmd.argv().as_slice() {
+        ["dpkg", "--print-architecture"] => Some(Reply::read("amd64\n")),
+        ["dpkg", "--audit"] if machine.apt.interrupted => Some(Reply::read("The following packages are only half configured…\n")),
+        ["dpkg", "--audit"] => Some(Reply::read("")),
+        ["dpkg", .., "--configure", "-a"] => {
+            machine.apt.interrupted = false;
+            machine.apt.installed.values_mut().for_each(|status| *status = "ii");
+            Some(Reply::changed(""))
+        }
+        ["dpkg-query", "-W", format, packages @ ..] => {
+            let names = format.contains("${Package}");
+            let line = |package: &&str| {
+                let status = machine.apt.installed.get(*package)?;
+                Some(if names { format!("{package}\t{status} \n") } else { format!("{status} ") })
+            };
+            let lines: Vec<_> = packages.iter().filter_map(line).collect();
+            let status = i32::from(lines.len() < packages.len());
+            Some(Reply::read(lines.concat()).status(status, ""))
+        }
+        ["docker", "compose", "version", "--short"] => {
+            let has_plugin = machine.apt.installed.contains_key("docker-compose-plugin");
+            Some(if has_plugin { Reply::read("2.40.0\n") } else { Reply::read("").status(1, "docker: 'compose' is not a docker command.") })
+        }
+        _ => None,
+    }
+}
+
+/// Simulates `apt-get` and `apt-cache`; options may stand anywhere.
+pub(super) fn apt(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
+    let argv = cmd.argv();
+    let (program, rest) = argv.split_first()?;
+    let mut words = Vec::new();
+    let mut rest = rest.iter();
+    while let Some(word) = rest.next() {
+        match *word {
+            "-o" => _ = rest.next(),
+            option if option.starts_with('-') => {}
+            word => words.push(word),
+        }
+    }
+    match (*program, words.as_slice()) {
+        ("apt-get" | "dpkg", _) if machine.apt.busy > 0 => {
+            machine.apt.busy -= 1;
+            let text = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (apt-get)";
+            Some(Reply::changed("").status(100, text))
+        }
+        ("apt-get", ["update"]) => Some(update(machine)),
+        ("apt-get", ["install", packages @ ..]) => Some(install(machine, packages)),
+        ("apt-get", ["full-upgrade"]) => Some(Reply::changed("")),
+        ("apt-cache", ["madison", package]) => {
+            let line = |version: &&str| format!(" {package} | {version} | http://deb.debian.org/debian bullseye/main amd64 Packages\n");
+            Some(Reply::read(machine.versions(package).iter().map(line).collect::<String>()))
+        }
+        _ => None,
+    }
+}
+
+fn update(machine: &mut Machine) -> Reply {
+    let mut files = vec![machine.text("/etc/apt/sources.list")];
+    for name in machine.children(Path::new("/etc/apt/sources.list.d")).iter().filter(|name| name.ends_with(".list")) {
+        files.push(machine.text(Path::new("/etc/apt/sources.list.d").join(name)));
+    }
+    let mut errors = String::new();
+    for line in files.iter().flat_map(|file| file.lines()).filter(|line| line.starts_with("deb ")) {
+        let mut words = line.split_whitespace().skip_while(|word| !word.contains("://"));
+        let (Some(url), Some(suite)) = (words.next(), words.next()) else { continue };
+        if machine.apt.unreachable.iter().any(|part| format!("{url} {suite}").contains(part.as_str())) {
+            errors += &format!("E: The repository '{url} {suite} Release' does not have a Release file.\n");
+            continue;
+        }
+        let name = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/').replace('/', "_");
+        let name = format!("/var/lib/apt/lists/{name}_dists_{}_InRelease", suite.replace('/', "_"));
+        machine.place(name, Kind::File, "", 0o644);
+    }
+    let status = if errors.is_empty() { 0 } else { 100 };
+    Reply::changed("").status(status, errors)
+}
+
+fn install(machine: &mut Machine, packages: &[&str]) -> Reply {
+    let failed = |text: String| Reply::changed("").status(100, text);
+    if machine.apt.interrupted {
+        return failed("E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.".into());
+    }
+    let mut chosen: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+    for package in packages {
+        let (name, version) = package.split_once('=').map_or((*package, None), |(name, version)| (name, Some(version)));
+        let entry = chosen.entry(name).or_default();
+        *entry = version.or(*entry);
+    }
+    for (name, version) in &chosen {
+        if !machine.is_offered(name) {
+            return failed(format!("E: Unable to locate package {name}"));
+        }
+        let Some(version) = version.or(machine.versions(name).first().copied()) else { continue };
+        if machine.apt.gone.contains(&format!("{name}={version}")) {
+            let file = version.rsplit(':').next().unwrap_or(version);
+            return failed(format!(
+                "E: Failed to fetch http://deb.debian.org/debian/pool/main/x/{name}/{name}_{file}_amd64.deb  404  Not Found [IP: 192.0.2.1 80]\n\
+                 E: Unable to fetch some archives, maybe run apt-get update or try with --fix-missing?"
+            ));
+        }
+    }
+    chosen.keys().for_each(|name| machine.install(name));
+    Reply::changed("")
+}
