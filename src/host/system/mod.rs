@@ -1,1 +1,157 @@
 //! The real machine. Only here may anything be spawned or written (`clippy.toml` enforces it).
+
+mod accounts;
+mod dns;
+mod files;
+mod lines;
+mod process;
+mod web;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{
+    Access, Account, Answer, Cmd, Host, HostError, LineSink, Method, Output, Probe, Question, Request, Response, Result, Space, Stat,
+};
+use crate::run::Stop;
+
+/// Where programs are looked for, whatever `PATH` this process was given.
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How long [`Probe::connects`] waits.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// The machine that this program runs on.
+#[derive(Clone)]
+pub struct System {
+    web: Arc<web::Web>,
+    stop: Stop,
+    lines: Option<LineSink>,
+}
+
+impl System {
+    /// The machine, whose commands are ended when `stop` says kill.
+    pub fn new(stop: Stop) -> Self {
+        Self { web: Arc::default(), stop, lines: None }
+    }
+}
+
+#[async_trait]
+impl Probe for System {
+    async fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        files::blocking(path, files::read).await
+    }
+
+    async fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        files::blocking(path, files::stat).await
+    }
+
+    async fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        files::blocking(dir, files::list).await
+    }
+
+    async fn space(&self, path: &Path) -> Result<Space> {
+        files::blocking(path, files::space).await
+    }
+
+    async fn account(&self, name: &str) -> Result<Option<Account>> {
+        Ok(accounts::by_name(name))
+    }
+
+    async fn accounts(&self) -> Result<Vec<Account>> {
+        let passwd = self.read_text(Path::new("/etc/passwd")).await?.unwrap_or_default();
+        let group = self.read_text(Path::new("/etc/group")).await?.unwrap_or_default();
+        Ok(accounts::all(&passwd, &group))
+    }
+
+    async fn hostname(&self) -> Result<String> {
+        let unknown = |source: std::io::Error| HostError::File { action: "read", path: "/proc/sys/kernel/hostname".into(), source };
+        let name = nix::unistd::gethostname().map_err(|errno| unknown(errno.into()))?;
+        Ok(name.to_string_lossy().into_owned())
+    }
+
+    async fn which(&self, program: &str) -> Option<PathBuf> {
+        process::find(program).ok()
+    }
+
+    async fn query(&self, cmd: &Cmd) -> Result<Output> {
+        Ok(process::finish(cmd, &self.stop, None).await?.output)
+    }
+
+    async fn get(&self, request: &Request) -> Result<Response> {
+        if !matches!(request.method, Method::Get | Method::Head) {
+            return Err(HostError::Refused(format!("{:?} {} changes the world: a defect in tootstrap", request.method, request.url)));
+        }
+        self.web.exchange(request).await
+    }
+
+    async fn dns(&self, question: &Question) -> Result<Answer> {
+        let resolvers = match question.server {
+            Some(_) => Vec::new(),
+            None => dns::resolvers(&self.read_text(Path::new("/etc/resolv.conf")).await?.unwrap_or_default()),
+        };
+        dns::ask(question, &resolvers).await
+    }
+
+    async fn connects(&self, to: SocketAddr) -> bool {
+        matches!(tokio::time::timeout(CONNECT_LIMIT, tokio::net::TcpStream::connect(to)).await, Ok(Ok(_)))
+    }
+}
+
+#[async_trait]
+impl Host for System {
+    async fn write(&self, path: &Path, content: &[u8], access: Access) -> Result<()> {
+        let content = zeroed(content);
+        files::blocking(path, move |path| files::write(path, &content, access)).await
+    }
+
+    async fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
+        files::blocking(path, move |path| files::make_dir(path, access)).await
+    }
+
+    async fn set_access(&self, path: &Path, access: Access) -> Result<()> {
+        files::blocking(path, move |path| files::set_access(path, access)).await
+    }
+
+    async fn remove(&self, path: &Path) -> Result<()> {
+        files::blocking(path, files::remove).await
+    }
+
+    async fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let to = to.to_owned();
+        files::blocking(from, move |from| files::rename(from, &to)).await
+    }
+
+    async fn allocate(&self, path: &Path, bytes: u64, access: Access) -> Result<()> {
+        files::blocking(path, move |path| files::allocate(path, bytes, access)).await
+    }
+
+    async fn run(&self, cmd: &Cmd) -> Result<Output> {
+        let finished = process::finish(cmd, &self.stop, self.lines.clone()).await?;
+        if finished.output.success() {
+            return Ok(finished.output);
+        }
+        Err(HostError::Failed { command: cmd.to_string(), status: finished.output.status, tail: finished.tail })
+    }
+
+    async fn send(&self, request: &Request) -> Result<Response> {
+        self.web.exchange(request).await
+    }
+
+    fn with_lines(&self, lines: LineSink) -> Box<dyn Host> {
+        Box::new(Self { lines: Some(lines), ..self.clone() })
+    }
+
+    fn probe(&self) -> &dyn Probe {
+        self
+    }
+}
+
+/// A copy that is wiped when it is dropped: the content may be a secret.
+fn zeroed(content: &[u8]) -> secrecy::SecretSlice<u8> {
+    content.to_vec().into()
+}

@@ -1,0 +1,248 @@
+//! Files and directories.
+
+#![expect(clippy::disallowed_methods, reason = "this is the door through which files are changed")]
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use nix::libc::{O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK};
+use secrecy::{ExposeSecret, SecretSlice};
+
+use super::super::{Access, HostError, Kind, Result, Space, Stat};
+
+/// Runs file work where it may block.
+pub(super) async fn blocking<T: Send + 'static>(path: &Path, work: impl FnOnce(&Path) -> Result<T> + Send + 'static) -> Result<T> {
+    let path = path.to_owned();
+    let name = path.clone();
+    match tokio::task::spawn_blocking(move || work(&path)).await {
+        Ok(result) => result,
+        Err(crashed) => Err(HostError::File { action: "use", path: name, source: io::Error::other(crashed) }),
+    }
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> HostError {
+    let path = path.to_owned();
+    move |source| HostError::File { action, path, source }
+}
+
+/// `None` where nothing is: also below something that is no directory.
+fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    if_there(fs::read(path)).map_err(failed("read", path))
+}
+
+pub(super) fn stat(path: &Path) -> Result<Option<Stat>> {
+    let found = if_there(fs::symlink_metadata(path)).map_err(failed("look at", path))?;
+    Ok(found.map(|meta| Stat {
+        kind: kind(meta.file_type()),
+        mode: meta.mode() & 0o7777,
+        uid: meta.uid(),
+        gid: meta.gid(),
+        size: meta.len(),
+    }))
+}
+
+fn kind(of: fs::FileType) -> Kind {
+    if of.is_file() {
+        Kind::File
+    } else if of.is_dir() {
+        Kind::Directory
+    } else if of.is_symlink() {
+        Kind::Link
+    } else {
+        debug_assert!(of.is_socket() || of.is_fifo() || of.is_block_device() || of.is_char_device());
+        Kind::Other
+    }
+}
+
+pub(super) fn list(dir: &Path) -> Result<Vec<String>> {
+    let Some(entries) = if_there(fs::read_dir(dir)).map_err(failed("list", dir))? else { return Ok(Vec::new()) };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.map_err(failed("list", dir))?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+pub(super) fn space(path: &Path) -> Result<Space> {
+    let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    let found = nix::sys::statvfs::statvfs(existing).map_err(|errno| failed("look at", existing)(errno.into()))?;
+    let bytes = |blocks: u64| blocks * found.fragment_size();
+    Ok(Space { free: bytes(found.blocks_free()), total: bytes(found.blocks()) })
+}
+
+pub(super) fn write(path: &Path, content: &SecretSlice<u8>, access: Access) -> Result<()> {
+    let fail = || failed("write", path);
+    let (dir, name) = split(path)?;
+    let mut builder = tempfile::Builder::new();
+    let prefix = format!(".{name}.");
+    builder.prefix(&prefix).suffix(".tmp").permissions(Permissions::from_mode(0o600));
+    let mut temporary = builder.tempfile_in(dir).map_err(fail())?;
+    give(temporary.as_file(), access).map_err(fail())?;
+    temporary.write_all(content.expose_secret()).map_err(fail())?;
+    temporary.as_file().sync_all().map_err(fail())?;
+    temporary.persist(path).map_err(|error| fail()(error.error))?;
+    sync_dir(dir)
+}
+
+pub(super) fn make_dir(path: &Path, access: Access) -> Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => sync_dir(split(path)?.0)?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed("make", path)(error)),
+    }
+    let dir = File::options().read(true).custom_flags(O_DIRECTORY | O_NOFOLLOW).open(path).map_err(failed("open", path))?;
+    give(&dir, access).map_err(failed("set the owner of", path))
+}
+
+pub(super) fn set_access(path: &Path, access: Access) -> Result<()> {
+    // A link is refused: in a user's directory it could lead anywhere.
+    let file = File::options().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path).map_err(failed("open", path))?;
+    give(&file, access).map_err(failed("set the owner of", path))
+}
+
+/// The owner first: changing it clears the set-user-id bits.
+fn give(file: &File, access: Access) -> io::Result<()> {
+    fchown(file, Some(access.uid), Some(access.gid))?;
+    file.set_permissions(Permissions::from_mode(access.mode))
+}
+
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match if_there(fs::remove_file(path)).map_err(failed("remove", path))? {
+        Some(()) => sync_dir(split(path)?.0),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(failed("rename", from))?;
+    let (old, new) = (split(from)?.0, split(to)?.0);
+    sync_dir(new)?;
+    if old == new { Ok(()) } else { sync_dir(old) }
+}
+
+/// The temporary name is always the same, so a crash cannot leave many large files behind.
+pub(super) fn allocate(path: &Path, bytes: u64, access: Access) -> Result<()> {
+    let fail = || failed("allocate", path);
+    let (dir, name) = split(path)?;
+    let temporary = dir.join(format!(".{name}.tmp"));
+    remove(&temporary)?;
+    let file = File::options().write(true).create_new(true).mode(0o600).open(&temporary).map_err(fail())?;
+    let filled = give(&file, access).and_then(|()| fill(&file, bytes)).and_then(|()| file.sync_all());
+    if let Err(error) = filled {
+        remove(&temporary)?;
+        return Err(fail()(error));
+    }
+    rename(&temporary, path)
+}
+
+fn fill(file: &File, bytes: u64) -> io::Result<()> {
+    let length = i64::try_from(bytes).map_err(io::Error::other)?;
+    match nix::fcntl::posix_fallocate(file, 0, length) {
+        Ok(()) => Ok(()),
+        // The file system cannot reserve blocks: write them.
+        Err(nix::errno::Errno::EOPNOTSUPP | nix::errno::Errno::EINVAL) => {
+            let mut file = file;
+            io::copy(&mut io::repeat(0).take(bytes), &mut file).map(|_written| ())
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn split(path: &Path) -> Result<(&Path, String)> {
+    let parts = path.parent().zip(path.file_name());
+    let (dir, name) = parts.ok_or_else(|| failed("write", path)(ErrorKind::InvalidInput.into()))?;
+    Ok((dir, name.to_string_lossy().into_owned()))
+}
+
+/// A rename is safe from a power cut only when its directory has been written.
+fn sync_dir(dir: &Path) -> Result<()> {
+    let dir: PathBuf = if dir.as_os_str().is_empty() { ".".into() } else { dir.into() };
+    File::open(&dir).and_then(|file| file.sync_all()).map_err(failed("sync", &dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn mine(mode: u32) -> Access {
+        Access { mode, uid: nix::unistd::getuid().as_raw(), gid: nix::unistd::getgid().as_raw() }
+    }
+
+    #[test]
+    fn a_write_replaces_the_whole_file_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("motd");
+        for (content, mode) in [("long first content", 0o644), ("short", 0o600)] {
+            write(&path, &content.as_bytes().to_vec().into(), mine(mode)).unwrap();
+            assert_eq!(read(&path).unwrap().unwrap(), content.as_bytes());
+            assert_eq!(stat(&path).unwrap().unwrap().mode, mode);
+        }
+        assert_eq!(list(dir.path()).unwrap(), ["motd"]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_none_and_not_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let below_a_file = dir.path().join("file/below");
+        write(&dir.path().join("file"), &Vec::new().into(), mine(0o644)).unwrap();
+        for path in [dir.path().join("absent"), below_a_file] {
+            assert_eq!(read(&path).unwrap(), None);
+            assert_eq!(stat(&path).unwrap(), None);
+            assert_eq!(list(&path).unwrap(), Vec::<String>::new());
+            remove(&path).unwrap();
+        }
+        assert!(write(&dir.path().join("no/such/dir"), &Vec::new().into(), mine(0o644)).is_err());
+    }
+
+    #[test]
+    fn a_directory_gets_its_mode_also_when_it_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("made");
+        for mode in [0o700, 0o755] {
+            make_dir(&path, mine(mode)).unwrap();
+            let found = stat(&path).unwrap().unwrap();
+            assert_eq!((found.kind, found.mode), (Kind::Directory, mode));
+        }
+    }
+
+    #[test]
+    fn a_link_is_seen_as_a_link_and_its_target_keeps_its_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, link) = (dir.path().join("target"), dir.path().join("link"));
+        write(&target, &b"x".to_vec().into(), mine(0o644)).unwrap();
+        symlink(&target, &link).unwrap();
+        assert_eq!(stat(&link).unwrap().unwrap().kind, Kind::Link);
+        assert!(set_access(&link, mine(0o777)).is_err());
+        assert_eq!(stat(&target).unwrap().unwrap().mode, 0o644);
+    }
+
+    #[test]
+    fn allocated_blocks_are_really_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("swapfile");
+        allocate(&path, 3 << 20, mine(0o600)).unwrap();
+        let meta = fs::metadata(&path).unwrap();
+        assert_eq!(meta.len(), 3 << 20);
+        assert!(meta.blocks() * 512 >= 3 << 20);
+        assert_eq!(list(dir.path()).unwrap(), ["swapfile"]);
+    }
+
+    #[test]
+    fn space_of_a_path_to_come_is_that_of_its_parent() {
+        let found = space(Path::new("/nonexistent/below")).unwrap();
+        assert!(found.total >= found.free && found.total > 0);
+    }
+}

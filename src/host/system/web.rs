@@ -1,0 +1,202 @@
+//! HTTP over the system's roots. One client serves all requests, so connections are kept.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder};
+use secrecy::ExposeSecret;
+
+use super::super::{HostError, Method, Request, Response, Result};
+use super::lines::lock;
+
+/// Limit for a connection, with its TLS handshake.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Clients by what they are for; they are built at the first use, when `ca-certificates` is there.
+#[derive(Default)]
+pub(super) struct Web {
+    clients: Mutex<HashMap<Use, Client>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Use {
+    follow: bool,
+    only_v4: bool,
+    connect_to: Option<SocketAddr>,
+}
+
+impl Web {
+    /// One exchange. Where the connection failed it is tried once more over IPv4 alone: a machine may have an IPv6 address that leads nowhere.
+    pub(super) async fn exchange(&self, request: &Request) -> Result<Response> {
+        let first = Use { follow: request.follow, connect_to: request.connect_to, only_v4: false };
+        match self.try_once(first, request).await {
+            Err(error) if error.is_connect() && request.connect_to.is_none() && !untrusted(&error) => {
+                let again = self.try_once(Use { only_v4: true, ..first }, request).await;
+                again.map_err(|error| describe(&error, request))
+            }
+            other => other.map_err(|error| describe(&error, request)),
+        }
+    }
+
+    async fn try_once(&self, purpose: Use, request: &Request) -> reqwest::Result<Response> {
+        let mut outgoing = self.client(purpose, &request.url)?.request(method(request.method), &request.url).timeout(request.timeout);
+        for (name, value) in &request.headers {
+            outgoing = outgoing.header(name, value);
+        }
+        if let Some(token) = &request.bearer {
+            outgoing = outgoing.bearer_auth(token.expose_secret());
+        }
+        if let Some(body) = &request.json {
+            outgoing = outgoing.json(body);
+        }
+        let incoming = outgoing.send().await?;
+        let field = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let headers = incoming.headers().iter().map(field).collect();
+        Ok(Response { status: incoming.status().as_u16(), headers, body: incoming.bytes().await?.to_vec() })
+    }
+
+    /// A client that connects elsewhere belongs to one name and is not kept.
+    fn client(&self, purpose: Use, url: &str) -> reqwest::Result<Client> {
+        if let Some(client) = lock(&self.clients).get(&purpose) {
+            return Ok(client.clone());
+        }
+        let mut builder = builder(purpose);
+        if let (Some(address), Some(host)) = (purpose.connect_to, host_of(url)) {
+            return builder.no_proxy().resolve(&host, address).build();
+        }
+        if purpose.only_v4 {
+            builder = builder.local_address(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        }
+        let client = builder.build()?;
+        lock(&self.clients).insert(purpose, client.clone());
+        Ok(client)
+    }
+}
+
+fn builder(purpose: Use) -> ClientBuilder {
+    // Already installed is fine.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let redirects = if purpose.follow { Policy::limited(10) } else { Policy::none() };
+    let agent = concat!("tootstrap/", env!("CARGO_PKG_VERSION"));
+    Client::builder().user_agent(agent).redirect(redirects).connect_timeout(CONNECT_LIMIT)
+}
+
+fn host_of(url: &str) -> Option<String> {
+    reqwest::Url::parse(url).ok()?.host_str().map(str::to_owned)
+}
+
+fn method(method: Method) -> reqwest::Method {
+    match method {
+        Method::Get => reqwest::Method::GET,
+        Method::Head => reqwest::Method::HEAD,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Delete => reqwest::Method::DELETE,
+    }
+}
+
+fn describe(error: &reqwest::Error, request: &Request) -> HostError {
+    HostError::Http {
+        url: request.url.clone(),
+        reason: reason(error),
+        perhaps_done: !error.is_connect() && !error.is_builder(),
+        untrusted: untrusted(error),
+    }
+}
+
+/// The innermost cause says most; what surrounds it only repeats the address.
+fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "timed out".into();
+    }
+    let innermost = causes(error).last().map_or_else(|| error.to_string(), ToString::to_string);
+    if untrusted(error) { format!("its certificate is not trusted ({innermost})") } else { innermost }
+}
+
+fn untrusted(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))))
+}
+
+/// Every cause. An `io::Error` does not name the error that it wraps as its source, so that is looked at as well.
+fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let inner = |cause: &'a (dyn Error + 'static)| -> Option<&'a (dyn Error + 'static)> {
+        let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| cause.source())
+    };
+    std::iter::successors(error.source(), move |cause| inner(*cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Serves one answer to every connection and gives what it was asked.
+    async fn serve(answer: &'static str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let asked = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut buffer = vec![0; 4096];
+                let count = stream.read(&mut buffer).await.unwrap_or(0);
+                lock(&asked).push(String::from_utf8_lossy(&buffer[..count]).into_owned());
+                let _closed = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        (address, seen)
+    }
+
+    #[tokio::test]
+    async fn any_status_is_an_answer_and_redirects_stay_where_they_are() {
+        let (address, seen) = serve("HTTP/1.1 301 Moved\r\nLocation: /x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi").await;
+        let request = Request::new(Method::Get, format!("http://{address}/a")).bearer("secret".into()).header("X-Filter", "{}");
+        let response = Web::default().exchange(&request).await.unwrap();
+        assert_eq!((response.status, response.header("location"), response.text().as_str()), (301, Some("/x"), "hi"));
+        let asked = lock(&seen).join("");
+        assert!(asked.contains("authorization: Bearer secret\r\n") && asked.contains("x-filter: {}\r\n"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn another_address_can_be_used_for_a_name() {
+        let (address, seen) = serve("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+        let request = Request::new(Method::Head, "http://social.example.org/").connect_to(address);
+        assert_eq!(Web::default().exchange(&request).await.unwrap().status, 200);
+        assert!(lock(&seen)[0].contains("host: social.example.org\r\n"));
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_did_nothing_and_a_silent_server_perhaps_did() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let silent = Request::new(Method::Post, &url).timeout(Duration::from_millis(200));
+        let Err(HostError::Http { perhaps_done, reason, .. }) = Web::default().exchange(&silent).await else {
+            panic!("no answer can come")
+        };
+        assert_eq!((perhaps_done, reason.as_str()), (true, "timed out"));
+
+        drop(listener);
+        let Err(HostError::Http { perhaps_done, reason, .. }) = Web::default().exchange(&silent).await else { panic!("nobody listens") };
+        assert!(!perhaps_done);
+        assert!(reason.contains("refused"), "{reason}");
+    }
+
+    #[tokio::test]
+    async fn what_speaks_no_tls_is_not_called_untrusted() {
+        let (address, _) = serve("nonsense").await;
+        let request = Request::new(Method::Get, format!("https://localhost:{}/", address.port()));
+        let Err(HostError::Http { untrusted, .. }) = Web::default().exchange(&request).await else { panic!("no TLS there") };
+        assert!(!untrusted);
+    }
+}
