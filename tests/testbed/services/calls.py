@@ -52,10 +52,14 @@ class Calls:
         self._world.api.store.delete_domain(self._domain_id(zone))
 
     def set_record(self, zone: str, record: dict) -> dict:
-        store = self._world.api.store
+        store, zone_id = self._world.api.store, self._domain_id(zone)
         with store.lock:
-            self.delete_records(zone, record.get("name", ""), record["type"])
-            return store.create_record(self._domain_id(zone), record)
+            same = self._same(zone_id, record["name"], record["type"])
+            if not same:
+                return store.create_record(zone_id, record)
+            for other in same[1:]:
+                store.delete_record(zone_id, other["id"])
+            return store.update_record(zone_id, same[0]["id"], record)
 
     def add_record(self, zone: str, record: dict) -> dict:
         return self._world.api.store.create_record(self._domain_id(zone), record)
@@ -63,9 +67,8 @@ class Calls:
     def delete_records(self, zone: str, name: str, type: str) -> None:
         store, zone_id = self._world.api.store, self._domain_id(zone)
         with store.lock:
-            for record in store.records(zone_id):
-                if normal(record["name"]) == normal(name) and record["type"] == type:
-                    store.delete_record(zone_id, record["id"])
+            for record in self._same(zone_id, name, type):
+                store.delete_record(zone_id, record["id"])
 
     def set_zones_elsewhere(self, names: list[str]) -> None:
         self._world.api.store.set_elsewhere(names)
@@ -134,6 +137,10 @@ class Calls:
 
     def set_metadata(self, instance: dict) -> None:
         self._world.metadata.instance = Instance(**{**instance, "ssh_keys": tuple(instance.get("ssh_keys", ()))})
+
+    def _same(self, zone_id: int, name: str, type: str) -> list[dict]:
+        records = self._world.api.store.records(zone_id)
+        return [record for record in records if normal(record["name"]) == normal(name) and record["type"] == type]
 
     def _domain_id(self, zone: str) -> int:
         for domain in self._world.api.store.domains():

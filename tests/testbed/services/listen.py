@@ -4,8 +4,11 @@ The machine's link, with the addresses that the router has on it, is made anew
 each time the machine loses power; the services stay.
 """
 
+import logging
 import socket
 import socketserver
+
+log = logging.getLogger("listen")
 
 _IP_FREEBIND = 15  # <linux/in.h>; the socket module has no name for it
 
@@ -24,3 +27,7 @@ class FreeBind(socketserver.BaseServer):
         """Binds with IP_FREEBIND."""
         self.socket.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
         socketserver.TCPServer.server_bind(self)
+
+    def handle_error(self, request, client_address) -> None:
+        """What a handler did not expect goes to the log, not to stderr."""
+        log.exception("request of %s", client_address)

@@ -55,8 +55,13 @@ class Publication:
             self._versions.setdefault(name, []).append((time.monotonic(), zone))
 
     def set_delay(self, seconds: float) -> None:
-        """Publication delay for all later and all unpublished changes; `NEVER` holds them."""
+        """Delay of all later and all unpublished changes; `NEVER` holds them. What is served stays."""
+        now = time.monotonic()
         with self._lock:
+            for name, versions in self._versions.items():
+                self._versions[name] = [
+                    (min(made, now - seconds) if made <= now - self._delay else made, zone) for made, zone in versions
+                ]
             self._delay = seconds
 
     def set_account_active(self, active: bool) -> None:

@@ -135,6 +135,7 @@ def _paced(sock: socket.socket, piece: bytes, bytes_per_second: int | None) -> N
 
 def close_properly(sock: socket.socket) -> None:
     """TLS close_notify and FIN: the peer sees an end, too early."""
+    sock.settimeout(1)
     sock.unwrap()
 
 

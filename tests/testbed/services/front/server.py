@@ -95,7 +95,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(fault.delay)
         request = self._request(caller)
         if request is None:
-            answer: Response | Stream = Response.text(413, "Payload Too Large\n")
+            answer: Response | Stream = Response.text(413, "Payload too large, or of unknown length\n")
             self.close_connection = True
         elif fault is not None and fault.status is not None:
             answer = Response(fault.status, dict(fault.headers), fault.body.encode())
@@ -109,7 +109,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _request(self, caller: str) -> Request | None:
         path, _, query = self.path.partition("?")
         length = int(self.headers.get("Content-Length") or 0)
-        if length > BODY_LIMIT:
+        if length > BODY_LIMIT or "Transfer-Encoding" in self.headers:
             return None
         headers = {name.lower(): value for name, value in self.headers.items()}
         return Request(self.command, path, query, headers, self.rfile.read(length), caller)
