@@ -2,6 +2,7 @@
 //!
 //! Adding a kind is one file here and its table of tests: *state of the fake host* → *drift*, *log of what apply did*.
 
+pub mod apt;
 mod directory;
 mod drift;
 mod file;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::super::{Request, Response};
 use super::{Cmd, Kind, Machine, Reply};
 use crate::facts::DOCKER_PACKAGES;
 
@@ -17,6 +18,8 @@ pub(crate) struct Apt {
     pub(crate) gone: BTreeSet<String>,
     /// Parts of URLs of sources that do not answer.
     pub(crate) unreachable: BTreeSet<String>,
+    /// Parts of URLs of sources whose index has expired.
+    pub(crate) expired: BTreeSet<String>,
     /// How many times somebody else still holds a lock.
     pub(crate) busy: u32,
     /// A half-configured package stops every installation until `dpkg --configure -a`.
@@ -129,6 +132,17 @@ pub(super) fn apt(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
     }
 }
 
+/// Simulates Debian's mirrors: `…/dists/SUITE/InRelease`.
+pub(super) fn mirror(machine: &mut Machine, request: &Request) -> Option<Response> {
+    let is_one_of = |parts: &BTreeSet<String>| parts.iter().any(|part| request.url.contains(part.as_str()));
+    let end = if is_one_of(&machine.apt.expired) { "Valid-Until: Mon, 07 Sep 2026 20:00:00 UTC\n" } else { "" };
+    match request.url.ends_with("/InRelease") {
+        true if is_one_of(&machine.apt.unreachable) => Some(Response { status: 404, ..Response::default() }),
+        true => Some(Response { status: 200, body: format!("Origin: Debian\n{end}").into_bytes(), ..Response::default() }),
+        false => None,
+    }
+}
+
 fn update(machine: &mut Machine) -> Reply {
     let mut files = vec![machine.text("/etc/apt/sources.list")];
     for name in machine.children(Path::new("/etc/apt/sources.list.d")).iter().filter(|name| name.ends_with(".list")) {
@@ -140,6 +154,11 @@ fn update(machine: &mut Machine) -> Reply {
         let (Some(url), Some(suite)) = (words.next(), words.next()) else { continue };
         if machine.apt.unreachable.iter().any(|part| format!("{url} {suite}").contains(part.as_str())) {
             errors += &format!("E: The repository '{url} {suite} Release' does not have a Release file.\n");
+            continue;
+        }
+        let expired = machine.apt.expired.iter().any(|part| url.contains(part.as_str()));
+        if expired && !line.contains("check-valid-until=no") {
+            errors += &format!("E: Release file for {url}/dists/{suite}/InRelease is expired.\n");
             continue;
         }
         let name = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/').replace('/', "_");

@@ -76,7 +76,7 @@ impl std::fmt::Debug for Trouble {
 const PROGRAMS: &[Program] = &[systemd::systemctl, apt::dpkg, apt::apt, ssh::programs];
 
 /// Every simulated site. A new one adds its function here.
-const SITES: &[Site] = &[];
+const SITES: &[Site] = &[apt::mirror];
 
 /// The simulated machine, shared by all clones.
 #[derive(Clone, Default)]

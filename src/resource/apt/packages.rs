@@ -1,0 +1,233 @@
+//! Packages, installed in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use anyhow::Context;
+use async_trait::async_trait;
+
+use super::{apt_get, run_locked, tail};
+use crate::host::{Cmd, Host, HostError, Probe};
+use crate::report::WithRemedy;
+use crate::resource::{Drift, Lock, Resource};
+
+/// Packages that shall be installed, whatever their version. Recommended packages are not: what is needed is named.
+pub struct Packages {
+    names: Vec<String>,
+}
+
+impl Packages {
+    /// These packages, in one transaction.
+    pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { names: names.into_iter().map(Into::into).collect() }
+    }
+
+    /// Names that are not completely installed, each with dpkg's second status letter if dpkg knows it.
+    async fn missing(&self, host: &dyn Probe) -> anyhow::Result<Vec<(String, Option<char>)>> {
+        let query = Cmd::new("dpkg-query").args(["-W", "-f=${Package}\\t${db:Status-Abbrev}\\n"]).args(&self.names);
+        let output = host.query(&query).await.context("cannot ask dpkg for its packages")?;
+        // Its exit status is 1 if one of them was never installed.
+        let statuses: BTreeMap<_, _> = output.stdout.lines().filter_map(|line| line.split_once('\t')).collect();
+        let status = |name: &String| statuses.get(name.as_str()).and_then(|status| status.chars().nth(1));
+        let all = self.names.iter().map(|name| (name.clone(), status(name)));
+        Ok(all.filter(|(_, status)| *status != Some('i')).collect())
+    }
+}
+
+impl fmt::Display for Packages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "packages {}", self.names.join(" "))
+    }
+}
+
+#[async_trait]
+impl Resource for Packages {
+    async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
+        let mut drift = Drift::none();
+        let (new, broken): (Vec<_>, Vec<_>) =
+            self.missing(host).await?.into_iter().partition(|(_, status)| matches!(status, None | Some('n' | 'c')));
+        let names = |packages: Vec<(String, _)>| packages.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" ");
+        if !new.is_empty() {
+            drift.push_do(format!("install {}", names(new)));
+        }
+        if !broken.is_empty() {
+            drift.push_do(format!("finish the installation of {}", names(broken)));
+        }
+        Ok(drift)
+    }
+
+    async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
+        let names = self.missing(host.probe()).await?.into_iter().map(|(name, _)| name).collect();
+        Installation { host, names, versions: BTreeMap::new(), gone: BTreeSet::new(), updated: false, repaired: false }.run().await
+    }
+
+    fn lock(&self) -> Option<Lock> {
+        Some(Lock::Apt)
+    }
+}
+
+/// One attempt after another, each with what the last one taught.
+struct Installation<'a> {
+    host: &'a dyn Host,
+    names: Vec<String>,
+    /// Versions chosen because the newest cannot be fetched.
+    versions: BTreeMap<String, String>,
+    /// Package and version (without epoch) that the mirror lists but no longer has.
+    gone: BTreeSet<(String, String)>,
+    updated: bool,
+    repaired: bool,
+}
+
+impl Installation<'_> {
+    async fn run(mut self) -> anyhow::Result<()> {
+        while let Err(error) = run_locked(self.host, &self.command()).await {
+            self.learn(error).await?;
+        }
+        Ok(())
+    }
+
+    fn command(&self) -> Cmd {
+        let newest = self.names.iter().filter(|name| !self.versions.contains_key(*name)).cloned();
+        let chosen = self.versions.iter().map(|(name, version)| format!("{name}={version}"));
+        apt_get().args(["install", "--no-install-recommends"]).args(newest).args(chosen)
+    }
+
+    /// Does something about a failure, or returns it.
+    async fn learn(&mut self, error: HostError) -> anyhow::Result<()> {
+        let says = |texts: &[&str]| tail(&error).iter().any(|line| texts.iter().any(|text| line.contains(text)));
+        if !self.repaired && says(&["dpkg --configure -a", "--fix-broken", "apt --fix-broken install"]) {
+            self.repaired = true;
+            return repair(self.host).await;
+        }
+        let lost = lost_files(tail(&error));
+        if !self.updated && (!lost.is_empty() || says(&["Unable to locate package", "has no installation candidate"])) {
+            self.updated = true;
+            if let Err(error) = run_locked(self.host, &apt_get().arg("update")).await {
+                log::warn!("not every source of packages could be updated: {error}");
+            }
+            return Ok(());
+        }
+        if lost.is_empty() {
+            return Err(error).context("packages cannot be installed").remedy("look at the lines above, put apt in order, run this again");
+        }
+        for (package, version) in lost {
+            self.gone.insert((package.clone(), version));
+            let next = self.next_version(&package).await?;
+            let Some(next) = next else {
+                return Err(error)
+                    .with_context(|| format!("the mirror lists {package} but has no version of it any more"))
+                    .remedy("use another mirror in /etc/apt/sources.list, or another Debian release, and run this again");
+            };
+            log::warn!("the mirror no longer has the newest version of {package}: {next} is installed instead");
+            self.versions.insert(package, next);
+        }
+        Ok(())
+    }
+
+    /// The newest version that is not known to be gone.
+    async fn next_version(&self, package: &str) -> anyhow::Result<Option<String>> {
+        let output = self.host.query(&Cmd::new("apt-cache").args(["madison", package])).await?;
+        let versions = output.stdout.lines().filter_map(|line| line.split('|').nth(1)).map(str::trim);
+        let is_gone = |version: &str| self.gone.contains(&(package.to_owned(), without_epoch(version).to_owned()));
+        Ok(versions.into_iter().find(|version| !is_gone(version)).map(str::to_owned))
+    }
+}
+
+/// Finishes what an interrupted dpkg left half done.
+async fn repair(host: &dyn Host) -> anyhow::Result<()> {
+    let configure = Cmd::new("dpkg").args(["--force-confdef", "--force-confold", "--configure", "-a"]);
+    // What this cannot configure may be missing a dependency, which the next command brings.
+    if let Err(error) = run_locked(host, &configure).await {
+        log::warn!("{error}");
+    }
+    run_locked(host, &apt_get().args(["install", "--fix-broken"]))
+        .await
+        .context("an interrupted installation cannot be finished")
+        .remedy("run `dpkg --configure -a` and `apt-get -f install` by hand, remove the package that they name, then run this again")?;
+    Ok(())
+}
+
+/// Package and version of each file that the mirror did not have: `E: Failed to fetch http://…/sudo_1.9.5p2-3_amd64.deb  404  Not Found`.
+fn lost_files(tail: &[String]) -> BTreeSet<(String, String)> {
+    let failed = tail.iter().filter(|line| line.contains("Failed to fetch") && line.contains(" 404 "));
+    let files = failed.filter_map(|line| line.split_whitespace().find(|word| word.ends_with(".deb"))?.rsplit('/').next());
+    let parts = files.filter_map(|file| {
+        let mut parts = file.split('_');
+        Some((parts.next()?.replace("%2b", "+"), without_epoch(&parts.next()?.replace("%3a", ":").replace("%2b", "+")).to_owned()))
+    });
+    parts.collect()
+}
+
+fn without_epoch(version: &str) -> &str {
+    version.split_once(':').map_or(version, |(_, version)| version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{FakeHost, Machine};
+    use crate::resource::testing::converge;
+
+    const INSTALL: &str = "run apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef \
+                           -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 install --no-install-recommends";
+    const UPDATE: &str = "run apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef \
+                          -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 update";
+
+    fn packages() -> Packages {
+        Packages::new(["sudo", "ufw"])
+    }
+
+    async fn case(arrange: impl Fn(&mut Machine), drift: &str, log: &[&str]) {
+        let host = FakeHost::debian();
+        host.machine().place("/var/lib/apt/lists/deb.debian.org_debian_dists_bullseye_InRelease", crate::host::Kind::File, "", 0o644);
+        arrange(&mut host.machine());
+        let shown: Vec<_> = packages().check(&host).await.unwrap().changes.iter().map(ToString::to_string).collect();
+        assert_eq!(shown.join("; "), drift);
+        let log: Vec<_> = log.iter().map(|line| line.replace("INSTALL", INSTALL).replace("UPDATE", UPDATE)).collect();
+        assert_eq!(converge(&host, &packages()).await, log);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn table_of_states() {
+        case(|_| (), "install sudo ufw", &["INSTALL sudo ufw"]).await;
+        case(|m| ["sudo", "ufw"].iter().for_each(|p| m.install(p)), "", &[]).await;
+        case(|m| m.install("ufw"), "install sudo", &["INSTALL sudo"]).await;
+        case(|m| m.apt.busy = 2, "install sudo ufw", &["INSTALL sudo ufw"; 3]).await;
+    }
+
+    #[tokio::test]
+    async fn a_half_configured_package_is_finished() {
+        let half = |m: &mut Machine| {
+            m.install("ufw");
+            m.apt.installed.insert("sudo".into(), "iF");
+            m.apt.interrupted = true;
+        };
+        let log = [
+            "INSTALL sudo",
+            "run dpkg --force-confdef --force-confold --configure -a",
+            &UPDATE.replace("update", "install --fix-broken"),
+            "INSTALL sudo",
+        ];
+        case(half, "finish the installation of sudo", &log).await;
+    }
+
+    #[tokio::test]
+    async fn a_version_that_is_gone_is_replaced_by_the_next() {
+        let gone = |m: &mut Machine| {
+            m.install("ufw");
+            m.apt.versions.insert("sudo".into(), vec!["1:2.0", "1:1.5", "1.0"]);
+            m.apt.gone.extend(["sudo=1:2.0", "sudo=1:1.5"].map(String::from));
+        };
+        let log = ["INSTALL sudo", "UPDATE", "INSTALL sudo", "INSTALL sudo=1:1.5", "INSTALL sudo=1.0"];
+        case(gone, "install sudo", &log).await;
+    }
+
+    #[tokio::test]
+    async fn a_package_without_any_version_left_is_an_error_with_a_remedy() {
+        let host = FakeHost::debian();
+        host.machine().apt.gone.insert("sudo=1.0".into());
+        host.machine().install("ufw");
+        let error = packages().apply(&host).await.unwrap_err();
+        assert!(format!("{error:#}").starts_with("the mirror lists sudo but has no version of it any more"), "{error:#}");
+    }
+}
