@@ -61,6 +61,7 @@ WantedBy=sysinit.target
 
 #: The launcher of linode.md §3.2: a banner, then the script as root through `env -i` with the console as its terminal. The form's values
 #: come in a file that is read once and removed, as no file of a real Linode has them.
+BANNER = "Welcome to StackScripts\n"
 STACKSCRIPT = """\
 #!/bin/bash
 here=/usr/lib/testbed

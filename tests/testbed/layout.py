@@ -18,6 +18,8 @@ TOKEN = "a" * 64
 #: The machine's addresses: documentation ranges, since the product refuses private ones.
 MACHINE_V4, MACHINE_GW_V4 = "203.0.113.10", "203.0.113.1"
 MACHINE_V6, MACHINE_GW_V6 = "2001:db8:88::10", "2001:db8:88::1"
+#: Small: the rest of the documentation range may be somebody's real network, for instance that of the host's package mirror.
+MACHINE_PREFIX_V4 = 28
 CLIENT_V4, CLIENT_GW_V4 = "198.18.0.2", "198.18.0.1"
 CLIENT_V6, CLIENT_GW_V6 = "2001:db8:89::2", "2001:db8:89::1"
 #: In the router: front, name servers, TLD servers, another provider's name server.

@@ -52,8 +52,7 @@ class Machine:
 
         def up() -> bool:
             nonlocal said
-            if not procs.recorded(self.layout.supervisor_pid):
-                raise BedError(f"systemd-nspawn ended; console:\n{self.console()[-3000:]}")
+            self._require_supervisor()
             if not self.leader():
                 return False
             said = self.run(["systemctl", "is-system-running"], check=False, timeout=30).stdout.decode().strip()
@@ -61,6 +60,11 @@ class Machine:
 
         wait_until(up, timeout, lambda: f"the machine did not boot (systemd says {said!r}); console:\n{self.console()[-3000:]}")
         return said
+
+    def _require_supervisor(self) -> None:
+        if not procs.recorded(self.layout.supervisor_pid):
+            log = (self.layout.run / "supervisor.log").read_text(errors="replace")
+            raise BedError(f"the machine went off; console:\n{self.console()[-3000:]}\n{log[-1000:]}")
 
     def leader(self) -> int | None:
         """The guest's PID 1 as the host knows it."""
@@ -76,7 +80,12 @@ class Machine:
         """An orderly reboot; returns when the machine is up again."""
         before = self.leader()
         self.run(["systemctl", "--no-block", "reboot"])
-        wait_until(lambda: self.leader() not in (None, before), 90, lambda: "the machine did not come back from its reboot")
+
+        def again() -> bool:
+            self._require_supervisor()
+            return self.leader() not in (None, before)
+
+        wait_until(again, 90, lambda: "the machine did not come back from its reboot")
         self.wait_booted()
 
     def poweroff(self) -> None:
@@ -230,7 +239,8 @@ class Machine:
     ) -> subprocess.CompletedProcess[str]:
         """Deploys as Linode does (linode.md §3.2): on the console, at first boot, or at once on a machine that runs already.
 
-        `fields` are the form's; their names become capital letters. `live` gets the console as it grows.
+        `fields` are the form's; their names become capital letters. `live` gets the console as it grows. The result has its exit
+        status and what the console showed.
         """
         start = self.layout.console.stat().st_size if self.layout.console.exists() else 0
         self.put("/root/StackScript", script, 0o700)
@@ -241,7 +251,9 @@ class Machine:
         else:
             self.boot(wait=False)
         status = self._follow(start, timeout, live)
-        return subprocess.CompletedProcess(["/root/StackScript"], status, self._since(start), "")
+        # Before the banner there are only messages of the boot.
+        said = self._since(start).partition(guest.BANNER)[2]
+        return subprocess.CompletedProcess(["/root/StackScript"], status, said, "")
 
     def _follow(self, start: int, timeout: float, live: IO[str] | None) -> int:
         limit = time.monotonic() + timeout
@@ -253,8 +265,7 @@ class Machine:
             shown = self._show(shown, live)
             if status is not None:
                 return status
-            if not procs.recorded(self.layout.supervisor_pid):
-                raise BedError(f"the machine went off during the StackScript; console:\n{self._since(start)[-3000:]}")
+            self._require_supervisor()
             if time.monotonic() > limit:
                 raise BedError(f"the StackScript took more than {timeout:g} s; console:\n{self._since(start)[-3000:]}")
             time.sleep(0.2)

@@ -32,11 +32,13 @@ class Network:
     def plug_machine(self) -> None:
         """A namespace without history: a machine that lost power has no firewall rules and no docker0 (testbed.md §3)."""
         at = self.layout
+        # By itself: the kernel removes what is in a deleted namespace some time later.
+        run(["ip", "-n", at.rtr, "link", "delete", "vm"], check=False)
         self.delete(at.vm)
         self._namespace(at.vm)
         self._link(at.vm, "vm")
-        self._address(at.rtr, "vm", (f"{where.MACHINE_GW_V4}/24", f"{where.MACHINE_GW_V6}/64", *where.METADATA_ADDRESSES))
-        self._endpoint(at.vm, where.MACHINE_V4, where.MACHINE_V6, where.MACHINE_GW_V4, where.MACHINE_GW_V6)
+        self._address(at.rtr, "vm", (f"{where.MACHINE_GW_V4}/{where.MACHINE_PREFIX_V4}", f"{where.MACHINE_GW_V6}/64", *where.METADATA_ADDRESSES))
+        self._endpoint(at.vm, f"{where.MACHINE_V4}/{where.MACHINE_PREFIX_V4}", where.MACHINE_V6, where.MACHINE_GW_V4, where.MACHINE_GW_V6)
 
     def delete(self, netns: str) -> None:
         """Ends what runs in `netns` (only the bed's own processes can) and removes it."""
@@ -73,7 +75,7 @@ class Network:
         self._namespace(at.cli)
         self._link(at.cli, "cli")
         self._address(at.rtr, "cli", (f"{where.CLIENT_GW_V4}/24", f"{where.CLIENT_GW_V6}/64"))
-        self._endpoint(at.cli, where.CLIENT_V4, where.CLIENT_V6, where.CLIENT_GW_V4, where.CLIENT_GW_V6)
+        self._endpoint(at.cli, f"{where.CLIENT_V4}/24", where.CLIENT_V6, where.CLIENT_GW_V4, where.CLIENT_GW_V6)
         # `ip netns exec` shows this file to its command as /etc/resolv.conf.
         netns = Path("/etc/netns") / at.cli
         netns.mkdir(parents=True, exist_ok=True)
@@ -92,7 +94,7 @@ class Network:
         _batch(netns, [f"link set dev {device} up", *(_add(address, device) for address in addresses)])
 
     def _endpoint(self, netns: str, v4: str, v6: str, gateway4: str, gateway6: str) -> None:
-        self._address(netns, "eth0", (f"{v4}/24", f"{v6}/64"))
+        self._address(netns, "eth0", (v4, f"{v6}/64"))
         _batch(netns, [f"route add default via {gateway4}", f"route add ::/0 via {gateway6}"])
 
 

@@ -1,0 +1,8 @@
+"""pytest finds the packages below tests/ from here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
