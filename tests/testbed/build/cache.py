@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,14 +73,13 @@ def locked(name: str) -> Iterator[None]:
 def entry(kind: str, entry_key: str, build: Callable[[Path], None], report: bool = True) -> Path:
     """The directory of an entry; `build` fills an empty one when there is none yet."""
     path = root() / kind / entry_key
-    if path.is_dir():
-        if report:
-            record(kind, cached=True, seconds=0)
-        return path
-    with locked(f"{kind}-{entry_key}"):
-        if not path.is_dir():
-            with timed(kind) if report else _quiet():
-                _build(path, build)
+    if not path.is_dir():
+        with locked(f"{kind}-{entry_key}"):
+            if not path.is_dir():
+                with timed(kind) if report else nullcontext():
+                    _build(path, build)
+    if report:
+        record(kind, cached=True, seconds=0)
     return path
 
 
@@ -94,14 +93,9 @@ def timed(name: str) -> Iterator[None]:
 
 
 def record(name: str, cached: bool, seconds: float) -> None:
-    """Adds to `reports`, unless `name` is there already."""
+    """Adds to `reports`, unless `name` is there already: what was just built is not reported as cached too."""
     if all(known.name != name for known in reports):
         reports.append(Report(name, cached, seconds))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    yield
 
 
 def _build(path: Path, build: Callable[[Path], None]) -> None:
