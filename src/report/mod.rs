@@ -1,9 +1,23 @@
 //! 5. report: telling it. One stream of events; terminal, plain log, JSON lines and journal are consumers.
 
+mod append;
 mod event;
+pub mod journal;
+mod json;
+pub mod made;
+mod plain;
 mod problem;
 mod redact;
+mod render;
+#[cfg(test)]
+mod sample;
+mod words;
 
 pub use event::{Counts, Event, Events, Outcome, StepInfo};
+pub use journal::{Follower, Journal};
+pub use json::Json;
+pub use made::Made;
+pub use plain::Plain;
 pub use problem::{Problem, WithRemedy};
 pub use redact::Redactor;
+pub use render::{Renderer, render};

@@ -1,0 +1,49 @@
+//! Every event as one line of JSON.
+
+use std::io::{self, Write};
+
+use super::{Event, Renderer};
+
+/// Writes JSON lines.
+pub struct Json<W> {
+    out: W,
+}
+
+impl<W: Write + Send> Json<W> {
+    /// To this writer.
+    pub const fn new(out: W) -> Self {
+        Self { out }
+    }
+}
+
+impl<W: Write + Send> Renderer for Json<W> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, event)?;
+        self.out.write_all(b"\n")?;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use snapbox::{IntoData, assert_data_eq, str};
+
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn each_event_is_one_line() {
+        let mut out = Vec::new();
+        let mut json = Json::new(&mut out);
+        sample::run().iter().for_each(|event| json.event(event).unwrap());
+        let text = String::from_utf8(out).unwrap();
+        let steps: Vec<_> = text.lines().filter(|line| line.starts_with(r#"{"event":"step""#)).collect();
+        assert_data_eq!(
+            steps[1],
+            str![[r#"
+{"event":"step","at":"2026-11-23T05:24:43Z","id":"dns/record-a-social.example.org","title":"A record of social.example.org","outcome":"changed","changes":[{"kind":"do","what":"create the A record social.example.org → 203.0.113.10"}],"seconds":0.8}
+"#]]
+            .raw()
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! For logs and consoles: one line an event, at most 78 columns, no movement, a heartbeat (users-and-rivals.md §5.4).
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+
+use super::words::{self, Endings};
+use super::{Event, Outcome, Renderer};
+
+/// Columns of a line.
+const WIDTH: usize = 78;
+
+/// At most so many seconds pass without a line.
+const SILENCE: f64 = 15.0;
+
+/// Writes a line an event.
+pub struct Plain<W> {
+    out: W,
+    began: Timestamp,
+    last_line: Timestamp,
+    running: BTreeMap<String, Timestamp>,
+    under_way: bool,
+    endings: Endings,
+}
+
+impl<W: Write + Send> Plain<W> {
+    /// To this writer. The clock of its lines begins with the run.
+    pub fn new(out: W) -> Self {
+        let now = Timestamp::now();
+        Self { out, began: now, last_line: now, running: BTreeMap::new(), under_way: false, endings: Endings::default() }
+    }
+
+    /// The text on as many lines as it needs.
+    fn say(&mut self, at: Timestamp, text: &str) -> io::Result<()> {
+        let prefix = self.prefix(at);
+        for (index, line) in words::wrap(text, WIDTH - prefix.chars().count() - 2).iter().enumerate() {
+            writeln!(self.out, "{prefix}{}{line}", if index == 0 { "" } else { "  " })?;
+        }
+        self.out.flush()
+    }
+
+    /// The text on one line, cut where it is too long.
+    fn line(&mut self, at: Timestamp, text: &str) -> io::Result<()> {
+        let prefix = self.prefix(at);
+        writeln!(self.out, "{prefix}{}", words::cut(text, WIDTH - prefix.chars().count()))?;
+        self.out.flush()
+    }
+
+    fn prefix(&mut self, at: Timestamp) -> String {
+        self.last_line = self.last_line.max(at);
+        format!("[tootstrap {}] ", words::clock(words::seconds_between(self.began, at)))
+    }
+
+    fn step(&mut self, at: Timestamp, id: &str, outcome: &Outcome, seconds: f64) -> io::Result<()> {
+        self.running.remove(id);
+        match outcome {
+            Outcome::Unchanged | Outcome::Pending | Outcome::Unknown { .. } | Outcome::Blocked { .. } | Outcome::Stopped => Ok(()),
+            Outcome::Changed => self.line(at, &format!("{id}: done in {}", words::duration(seconds))),
+            Outcome::Waiting { what, .. } => self.say(at, &format!("{id}: still waiting for {what}")),
+            Outcome::Failed { why, .. } => self.line(at, &format!("FAILED {id}: {why}")),
+        }
+    }
+
+    fn finish(&mut self, at: Timestamp, summary: &str) -> io::Result<()> {
+        self.under_way = false;
+        self.running.clear();
+        let endings = self.endings.text();
+        self.out.write_all(endings.as_bytes())?;
+        self.say(at, summary)
+    }
+}
+
+impl<W: Write + Send> Renderer for Plain<W> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.endings.see(event);
+        match event {
+            Event::Started { at, version, steps, .. } => {
+                (self.began, self.last_line, self.under_way) = (*at, *at, true);
+                self.line(*at, &format!("version {version}, {} to check", words::count(steps.len(), "thing")))
+            }
+            Event::Applying { at, id, changes } => {
+                self.running.insert(id.clone(), *at);
+                self.line(*at, &format!("{id}: {}", words::first_of(changes)))
+            }
+            Event::Waiting { at, id, what } => {
+                self.running.insert(id.clone(), *at);
+                self.say(*at, &format!("{id}: waiting for {what}"))
+            }
+            Event::Output { .. } => Ok(()),
+            Event::Step { at, id, outcome, seconds, .. } => self.step(*at, id, outcome, *seconds),
+            Event::Note { at, text } => self.say(*at, text),
+            Event::Finished { at, counts, seconds, .. } => self.finish(*at, &words::summary(counts, *seconds, self.endings.preview)),
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) -> io::Result<()> {
+        if !self.under_way || words::seconds_between(self.last_line, now) < SILENCE {
+            return Ok(());
+        }
+        let running: Vec<_> =
+            self.running.iter().map(|(id, since)| format!("{id} ({})", words::clock(words::seconds_between(*since, now)))).collect();
+        let text = if running.is_empty() { "still checking".into() } else { format!("still at {}", running.join(", ")) };
+        self.line(now, &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use snapbox::{assert_data_eq, str};
+
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn a_run_reads_like_this() {
+        let mut out = Vec::new();
+        let mut plain = Plain::new(&mut out);
+        for event in sample::run() {
+            plain.event(&event).unwrap();
+            if matches!(event, Event::Note { .. }) {
+                (5..63).for_each(|second| plain.tick(sample::at(second)).unwrap());
+            }
+        }
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert_data_eq!(text, str![[r#"
+[tootstrap 00:00] version 0.1.0, 2 things to check
+[tootstrap 00:01] dns/record-a-social.example.org: create the A record social…
+[tootstrap 00:02] dns/record-a-social.example.org: done in 0.8 s
+[tootstrap 00:02] dns/published: waiting for ns1.linode.com to
+[tootstrap 00:02]   ns5.linode.com to answer 203.0.113.10 for
+[tootstrap 00:02]   social.example.org
+[tootstrap 00:03] docker/packages: install docker-ce (and 1 more)
+[tootstrap 00:04] Debian 11 has been out of support since 2026-08-31: no
+[tootstrap 00:04]   more security updates come for it.
+[tootstrap 00:19] still at dns/published (00:17), docker/packages (00:16)
+[tootstrap 00:34] still at dns/published (00:32), docker/packages (00:31)
+[tootstrap 00:49] still at dns/published (00:47), docker/packages (00:46)
+[tootstrap 01:04] FAILED docker/packages: `apt-get install` ended with status…
+[tootstrap 01:05] dns/published: still waiting for ns1.linode.com to
+[tootstrap 01:05]   ns5.linode.com to answer 203.0.113.10 for
+[tootstrap 01:05]   social.example.org
+FAILED docker/packages: packages docker-ce
+  why       `apt-get install` ended with status 100
+                E: disk full
+  do        free some space
+
+  done      2 steps are as wanted, and stay so
+  not tried docker/pull
+  go on     sudo tootstrap install (what is done is not done again)
+  details   /var/lib/tootstrap/journal.jsonl
+
+WAITING dns/published
+  for       ns1.linode.com to ns5.linode.com to answer 203.0.113.10 for
+            social.example.org
+  do        wait some minutes, then: sudo tootstrap install
+
+[tootstrap 01:05] Result: 1 changed, 1 unchanged, 1 waiting, 1 failed, 1 not
+[tootstrap 01:05]   tried (5 things in 1 min 5 s).
+
+"#]]);
+    }
+}

@@ -1,0 +1,240 @@
+//! Words that all renderers share: times, wrapped lines, the blocks at the end of a run.
+
+use jiff::Timestamp;
+
+use super::{Counts, Event, Outcome};
+use crate::resource::Change;
+
+/// Seconds as minutes and seconds: `02:51`; hours show as minutes.
+pub(super) fn clock(seconds: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a run's seconds are few and not negative")]
+    let seconds = seconds.max(0.0) as u64;
+    format!("{:02}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// Seconds between two moments.
+pub(super) fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64()
+}
+
+/// A duration as people say it: `0.8 s`, `2 min 51 s`.
+pub(super) fn duration(seconds: f64) -> String {
+    if seconds < 59.95 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = seconds.round();
+    format!("{} min {} s", (whole / 60.0).floor(), whole % 60.0)
+}
+
+/// The text on one line of at most `width` characters, its end replaced by `…` if it is longer.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() <= width && text.lines().nth(1).is_none() {
+        return line.to_owned();
+    }
+    let mut short: String = line.chars().take(width.saturating_sub(1)).collect();
+    short.truncate(short.trim_end().len());
+    short + "…"
+}
+
+/// The text in lines of at most `width` characters. Line ends in it are kept, and so is the indentation of its lines; a longer word
+/// stands alone on its line.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    text.lines().flat_map(|line| wrap_line(line, width)).collect()
+}
+
+fn wrap_line(line: &str, width: usize) -> Vec<String> {
+    let indent: String = line.chars().take_while(|c| *c == ' ').collect();
+    let mut lines = vec![indent.clone()];
+    for word in line.split_whitespace() {
+        let last = lines.last_mut().expect("starts with one line and only grows");
+        let empty = last.len() == indent.len();
+        if empty {
+            last.push_str(word);
+        } else if last.chars().count() + 1 + word.chars().count() <= width {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(format!("{indent}{word}"));
+        }
+    }
+    lines
+}
+
+/// `3 things`, `1 thing`.
+pub(super) fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// A change as one sentence; a text file's difference is not in it.
+pub(super) fn sentence(change: &Change) -> String {
+    match change {
+        Change::Text { path, .. } => format!("edit {path}"),
+        other => other.to_string(),
+    }
+}
+
+/// The first change and how many more.
+pub(super) fn first_of(changes: &[Change]) -> String {
+    match changes {
+        [] => "apply".into(),
+        [only] => sentence(only),
+        [first, rest @ ..] => format!("{} (and {} more)", sentence(first), rest.len()),
+    }
+}
+
+/// The last sentence of a run.
+pub(super) fn summary(counts: &Counts, seconds: f64, preview: bool) -> String {
+    let all = count(counts.total(), "thing");
+    let took = duration(seconds);
+    if counts.unchanged == counts.total() {
+        return format!("Nothing to change (checked {all} in {took}).");
+    }
+    let parts = [
+        (counts.changed, "changed"),
+        (counts.pending, "to change"),
+        (counts.unknown, "not known yet"),
+        (counts.unchanged, "unchanged"),
+        (counts.waiting, "waiting"),
+        (counts.failed, "failed"),
+        (counts.blocked, "not tried"),
+        (counts.stopped, "stopped"),
+    ];
+    let parts: Vec<_> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    format!("{}: {} ({all} in {took}).", if preview { "Plan" } else { "Result" }, parts.join(", "))
+}
+
+/// Remembers what the end of a run has to tell.
+#[derive(Default)]
+pub(super) struct Endings {
+    /// The run only looks.
+    pub(super) preview: bool,
+    blocks: Vec<String>,
+    waits: Vec<String>,
+    blocked: Vec<(String, String)>,
+    fine: usize,
+    stopped: usize,
+}
+
+impl Endings {
+    /// Takes note of an event.
+    pub(super) fn see(&mut self, event: &Event) {
+        match event {
+            Event::Started { preview, .. } => *self = Self { preview: *preview, ..Self::default() },
+            Event::Step { id, title, outcome, .. } => self.step(id, title, outcome),
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, id: &str, title: &str, outcome: &Outcome) {
+        match outcome {
+            Outcome::Unchanged | Outcome::Changed => self.fine += 1,
+            Outcome::Failed { why, remedy } => self.blocks.push(failure(id, title, why, remedy.as_deref())),
+            Outcome::Waiting { what, remedy } => self.waits.push(waiting(id, what, remedy)),
+            Outcome::Blocked { by } => self.blocked.push((id.to_owned(), by.clone())),
+            Outcome::Stopped => self.stopped += 1,
+            Outcome::Pending | Outcome::Unknown { .. } => {}
+        }
+    }
+
+    /// Every failure in five parts (what failed, why, what was already done, what to do, how to go on), then every wait with its remedy.
+    pub(super) fn text(&self) -> String {
+        let mut text: String = self.blocks.iter().map(|block| format!("{block}\n")).collect();
+        if !self.blocks.is_empty() || self.stopped > 0 {
+            text += &self.rest();
+        }
+        for wait in &self.waits {
+            text += wait;
+            text.push('\n');
+        }
+        text
+    }
+
+    fn rest(&self) -> String {
+        let mut text = part("done", &format!("{} as wanted, and stay so", are(self.fine, "step")));
+        if !self.blocked.is_empty() {
+            let ids: Vec<_> = self.blocked.iter().map(|(id, _)| id.as_str()).collect();
+            text += &part("not tried", &ids.join(", "));
+        }
+        if self.stopped > 0 {
+            text += &part("stopped", &format!("{} not begun, because of a signal", are(self.stopped, "step")));
+        }
+        let again = if self.preview { "sudo tootstrap plan" } else { "sudo tootstrap install" };
+        text += &part("go on", &format!("{again} (what is done is not done again)"));
+        text += &part("details", super::journal::PATH);
+        text + "\n"
+    }
+}
+
+fn are(number: usize, thing: &str) -> String {
+    format!("{} {}", count(number, thing), if number == 1 { "is" } else { "are" })
+}
+
+fn failure(id: &str, title: &str, why: &str, remedy: Option<&str>) -> String {
+    let remedy = remedy.unwrap_or("look at the reason above; a passing trouble goes away when it is run again");
+    format!("FAILED {id}: {title}\n{}{}", part("why", why), part("do", remedy))
+}
+
+fn waiting(id: &str, what: &str, remedy: &str) -> String {
+    format!("WAITING {id}\n{}{}", part("for", what), part("do", remedy))
+}
+
+/// One part of a block: its name, then the text beside it.
+fn part(name: &str, text: &str) -> String {
+    let lines = wrap(text, 78 - 12);
+    let line = |(index, line): (usize, &String)| format!("  {:<9} {line}", if index == 0 { name } else { "" }).trim_end().to_owned() + "\n";
+    lines.iter().enumerate().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use snapbox::{assert_data_eq, str};
+
+    use super::*;
+
+    #[test]
+    fn times_read_naturally() {
+        assert_eq!((clock(0.4), clock(171.0), clock(4000.0)), ("00:00".into(), "02:51".into(), "66:40".into()));
+        assert_eq!((duration(0.84), duration(171.2)), ("0.8 s".into(), "2 min 51 s".into()));
+    }
+
+    #[test]
+    fn long_text_is_cut_or_wrapped() {
+        assert_eq!((cut("short", 5), cut("a longer one", 9), cut("two\nlines", 9)), ("short".into(), "a longer…".into(), "two…".into()));
+        assert_eq!(wrap("one two three\n  four five", 8), ["one two", "three", "  four", "  five"]);
+    }
+
+    #[test]
+    fn a_failure_has_five_parts() {
+        let mut endings = Endings::default();
+        endings.step("base/packages", "packages curl", &Outcome::Unchanged);
+        let why = "cannot fetch packages: `apt-get update` ended with status 100\n    E: Could not resolve host";
+        let remedy = Some("check the name servers in /etc/resolv.conf".into());
+        endings.step("docker/packages", "packages docker-ce", &Outcome::Failed { why: why.into(), remedy });
+        endings.step("docker/pull", "image", &Outcome::Blocked { by: "docker/packages".into() });
+        assert_data_eq!(
+            endings.text(),
+            str![[r#"
+FAILED docker/packages: packages docker-ce
+  why       cannot fetch packages: `apt-get update` ended with status 100
+                E: Could not resolve host
+  do        check the name servers in /etc/resolv.conf
+
+  done      1 step is as wanted, and stay so
+  not tried docker/pull
+  go on     sudo tootstrap install (what is done is not done again)
+  details   /var/lib/tootstrap/journal.jsonl
+
+
+"#]]
+        );
+    }
+
+    #[test]
+    fn nothing_to_change_says_so() {
+        let counts = Counts { unchanged: 61, ..Counts::default() };
+        assert_eq!(summary(&counts, 0.8, false), "Nothing to change (checked 61 things in 0.8 s).");
+        let counts = Counts { unchanged: 1, changed: 2, waiting: 1, ..Counts::default() };
+        assert_eq!(summary(&counts, 171.0, false), "Result: 2 changed, 1 unchanged, 1 waiting (4 things in 2 min 51 s).");
+    }
+}
