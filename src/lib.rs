@@ -18,3 +18,4 @@ pub mod resource;
 pub mod run;
 pub mod secrets;
 pub mod settings;
+pub mod sizing;

@@ -1,8 +1,15 @@
 //! What the machine keeps to itself: `/etc/tootstrap/secrets.toml`, 0600.
 //!
 //! `[generated]` exists before the first step and is never regenerated; `[entered]` is what the operator gave and may change.
+//! From Mastodon 4.7 on, losing the encryption keys destroys the identity of every account (mastodon.md §0.4), so a file that is
+//! damaged, newer than this program, or gone while the database is still there is refused, never replaced.
+
+mod generate;
+mod store;
 
 use secrecy::SecretString;
+
+pub use store::{PATH, load, load_or_create, store};
 
 /// Every secret of the installation.
 #[derive(Clone, Debug)]
@@ -27,4 +34,31 @@ pub struct Secrets {
     pub owner_password: SecretString,
     /// Password of a sudo user that we make: 32 alphanumerics.
     pub sudo_password: SecretString,
+    /// What the operator entered.
+    pub entered: Entered,
+}
+
+/// Secrets that the operator gave; a later run may bring others.
+#[derive(Clone, Debug, Default)]
+pub struct Entered {
+    /// Password at the mail relay.
+    pub smtp_password: Option<SecretString>,
+}
+
+impl Secrets {
+    /// Every value that must not show anywhere: register each at the [`Redactor`](crate::report::Redactor).
+    pub fn all(&self) -> Vec<&SecretString> {
+        let generated = [
+            &self.secret_key_base,
+            &self.encryption_primary_key,
+            &self.encryption_deterministic_key,
+            &self.encryption_key_derivation_salt,
+            &self.vapid_private_key,
+            &self.database_password,
+            &self.redis_password,
+            &self.owner_password,
+            &self.sudo_password,
+        ];
+        generated.into_iter().chain(&self.entered.smtp_password).collect()
+    }
 }

@@ -1,0 +1,244 @@
+//! The file of the secrets.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, ensure};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::generate::vapid_public_of;
+use super::{Entered, Secrets};
+use crate::host::{Access, Host, Probe};
+use crate::report::WithRemedy;
+
+/// Where the secrets lie.
+pub const PATH: &str = "/etc/tootstrap/secrets.toml";
+/// PostgreSQL writes this into a data directory that holds a database.
+const DATABASE: &str = "/opt/mastodon/postgres/17/PG_VERSION";
+/// Format that this program writes.
+const VERSION: i64 = 1;
+const BACKUP: &str = "put it back from a backup (it is a file of root's); without it sessions, two-factor logins, push and the signatures \
+                      of every account are lost";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    version: i64,
+    generated: Generated,
+    #[serde(default)]
+    entered: StoredEntered,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Generated {
+    secret_key_base: String,
+    encryption_primary_key: String,
+    encryption_deterministic_key: String,
+    encryption_key_derivation_salt: String,
+    vapid_private_key: String,
+    vapid_public_key: String,
+    database_password: String,
+    redis_password: String,
+    owner_password: String,
+    sudo_password: String,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredEntered {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smtp_password: Option<String>,
+}
+
+/// The secrets of this machine. `None`: it has none yet, and no database that would need them.
+///
+/// # Errors
+/// A file that is damaged or of a newer version, or a database without its secrets; each with its remedy.
+pub async fn load(host: &dyn Probe) -> anyhow::Result<Option<Secrets>> {
+    let Some(text) = host.read_text(Path::new(PATH)).await? else {
+        if host.stat(Path::new(DATABASE)).await?.is_some() {
+            return Err(anyhow!("{PATH} is missing, but /opt/mastodon/postgres/17 holds a database that was made with it")).remedy(BACKUP);
+        }
+        return Ok(None);
+    };
+    parse(&text).map(Some)
+}
+
+/// The secrets of this machine, made and stored now if there are none. An older file is brought to this version, with a copy of it beside.
+///
+/// # Errors
+/// As [`load`], or what cannot be written.
+pub async fn load_or_create(host: &dyn Host) -> anyhow::Result<Secrets> {
+    if let Some(secrets) = load(host.probe()).await? {
+        let text = host.read_text(Path::new(PATH)).await?.unwrap_or_default();
+        let version = version_of(&text)?;
+        if version < VERSION {
+            let backup = PathBuf::from(format!("{PATH}.v{version}"));
+            host.write(&backup, text.as_bytes(), Access::root(0o600)).await.context("cannot keep the older secrets")?;
+            store(host, &secrets).await?;
+        }
+        return Ok(secrets);
+    }
+    let secrets = Secrets::generate()?;
+    store(host, &secrets).await?;
+    Ok(secrets)
+}
+
+/// Writes the file, readable by root only from its first moment. To change anything but [`Entered`] is a mistake.
+pub async fn store(host: &dyn Host, secrets: &Secrets) -> anyhow::Result<()> {
+    let directory = Path::new(PATH).parent().context("a path with a directory")?;
+    host.make_dir(directory, Access::root(0o700)).await?;
+    let text = SecretString::from(render(secrets)?);
+    host.write(Path::new(PATH), text.expose_secret().as_bytes(), Access::root(0o600)).await?;
+    Ok(())
+}
+
+fn version_of(text: &str) -> anyhow::Result<i64> {
+    let damaged = || anyhow!("{PATH} is damaged: it does not begin with its version");
+    let table: toml::Table = text.parse().map_err(|_| damaged()).remedy(BACKUP)?;
+    table.get("version").and_then(toml::Value::as_integer).ok_or_else(damaged).remedy(BACKUP)
+}
+
+fn parse(text: &str) -> anyhow::Result<Secrets> {
+    let version = version_of(text)?;
+    if version > VERSION {
+        return Err(anyhow!("{PATH} has version {version}, this program knows {VERSION}")).remedy("use the newer tootstrap that wrote it");
+    }
+    // Errors of the parser quote the line, so they are not shown: the line is secret.
+    let stored: Stored = toml::from_str(text).map_err(|_| anyhow!("{PATH} is damaged: a value is missing or unreadable")).remedy(BACKUP)?;
+    check(&stored.generated).with_context(|| format!("{PATH} is damaged")).remedy(BACKUP)?;
+    Ok(stored.into())
+}
+
+fn check(generated: &Generated) -> anyhow::Result<()> {
+    let hex = generated.secret_key_base.len() == 128 && generated.secret_key_base.bytes().all(|c| c.is_ascii_hexdigit());
+    ensure!(hex, "secret_key_base is not 128 hexadecimal digits");
+    let of_32 = [
+        ("encryption_primary_key", &generated.encryption_primary_key),
+        ("encryption_deterministic_key", &generated.encryption_deterministic_key),
+        ("encryption_key_derivation_salt", &generated.encryption_key_derivation_salt),
+        ("database_password", &generated.database_password),
+        ("redis_password", &generated.redis_password),
+        ("owner_password", &generated.owner_password),
+        ("sudo_password", &generated.sudo_password),
+    ];
+    for (name, value) in of_32 {
+        ensure!(value.len() == 32 && value.bytes().all(|c| c.is_ascii_alphanumeric()), "{name} is not 32 letters and digits");
+    }
+    let public = vapid_public_of(&generated.vapid_private_key).context("vapid_private_key is unusable")?;
+    ensure!(public == generated.vapid_public_key, "vapid_public_key does not belong to vapid_private_key");
+    Ok(())
+}
+
+impl From<Stored> for Secrets {
+    fn from(Stored { generated, entered, .. }: Stored) -> Self {
+        Self {
+            secret_key_base: generated.secret_key_base.into(),
+            encryption_primary_key: generated.encryption_primary_key.into(),
+            encryption_deterministic_key: generated.encryption_deterministic_key.into(),
+            encryption_key_derivation_salt: generated.encryption_key_derivation_salt.into(),
+            vapid_private_key: generated.vapid_private_key.into(),
+            vapid_public_key: generated.vapid_public_key,
+            database_password: generated.database_password.into(),
+            redis_password: generated.redis_password.into(),
+            owner_password: generated.owner_password.into(),
+            sudo_password: generated.sudo_password.into(),
+            entered: Entered { smtp_password: entered.smtp_password.map(Into::into) },
+        }
+    }
+}
+
+fn render(secrets: &Secrets) -> anyhow::Result<String> {
+    let text = |secret: &SecretString| secret.expose_secret().to_owned();
+    let stored = Stored {
+        version: VERSION,
+        generated: Generated {
+            secret_key_base: text(&secrets.secret_key_base),
+            encryption_primary_key: text(&secrets.encryption_primary_key),
+            encryption_deterministic_key: text(&secrets.encryption_deterministic_key),
+            encryption_key_derivation_salt: text(&secrets.encryption_key_derivation_salt),
+            vapid_private_key: text(&secrets.vapid_private_key),
+            vapid_public_key: secrets.vapid_public_key.clone(),
+            database_password: text(&secrets.database_password),
+            redis_password: text(&secrets.redis_password),
+            owner_password: text(&secrets.owner_password),
+            sudo_password: text(&secrets.sudo_password),
+        },
+        entered: StoredEntered { smtp_password: secrets.entered.smtp_password.as_ref().map(text) },
+    };
+    toml::to_string(&stored).context("cannot write the secrets as TOML")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Kind;
+    use crate::host::fake::FakeHost;
+    use crate::report::Problem;
+
+    fn values(secrets: &Secrets) -> Vec<String> {
+        secrets.all().into_iter().map(|secret| secret.expose_secret().to_owned()).chain([secrets.vapid_public_key.clone()]).collect()
+    }
+
+    #[tokio::test]
+    async fn made_once_and_never_again() {
+        let host = FakeHost::debian();
+        assert!(load(&host).await.unwrap().is_none());
+        let first = load_or_create(&host).await.unwrap();
+        assert_eq!(host.take_log(), ["make_dir /etc/tootstrap 700 0:0", "write /etc/tootstrap/secrets.toml 600"]);
+        let second = load_or_create(&host).await.unwrap();
+        assert_eq!(values(&first), values(&second));
+        assert!(host.take_log().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_was_entered_may_change() {
+        let host = FakeHost::debian();
+        let mut secrets = load_or_create(&host).await.unwrap();
+        secrets.entered.smtp_password = Some("it's \"new\"\\".into());
+        store(&host, &secrets).await.unwrap();
+        assert_eq!(values(&load(&host).await.unwrap().unwrap()), values(&secrets));
+    }
+
+    #[tokio::test]
+    async fn a_database_without_its_secrets_is_refused() {
+        let host = FakeHost::debian();
+        for path in ["/opt/mastodon", "/opt/mastodon/postgres", "/opt/mastodon/postgres/17"] {
+            host.machine().place(path, Kind::Directory, "", 0o700);
+        }
+        assert!(load(&host).await.unwrap().is_none(), "an empty data directory is no database");
+        host.machine().place(DATABASE, Kind::File, "17\n", 0o600);
+        let error = load_or_create(&host).await.unwrap_err();
+        assert!(Problem::remedy_of(&error).unwrap().contains("backup"));
+        assert!(host.take_log().is_empty());
+    }
+
+    #[tokio::test]
+    async fn damaged_files_are_refused_and_left_alone() {
+        let host = FakeHost::debian();
+        load_or_create(&host).await.unwrap();
+        host.take_log();
+        let good = host.machine().text(PATH);
+        let other = render(&Secrets::generate().unwrap()).unwrap();
+        let public = |text: &str| text.lines().find(|line| line.starts_with("vapid_public_key")).unwrap().to_owned();
+        let damaged = [
+            String::new(),
+            good[..good.len() / 2].to_owned(),
+            good.replace("version = 1", "version = 2"),
+            good.replace("version = 1", ""),
+            good.replace("secret_key_base = \"", "secret_key_base = \"x"),
+            good.replace(&public(&good), &public(&other)),
+            format!("{good}\n[surprise]\n"),
+        ];
+        for text in damaged {
+            host.machine().place(PATH, Kind::File, &text, 0o600);
+            let error = load_or_create(&host).await.unwrap_err();
+            assert!(Problem::remedy_of(&error).is_some(), "{error:#}");
+            let leaked = good.lines().filter_map(|line| line.split('"').nth(1)).any(|value| format!("{error:?}").contains(value));
+            assert!(!leaked, "{error:?}");
+            assert_eq!(host.machine().text(PATH), text);
+        }
+        assert!(host.take_log().is_empty());
+    }
+}
