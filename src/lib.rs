@@ -10,6 +10,7 @@
 //!
 //! [`resource`] holds the kinds of thing that a machine can have, [`host`] is the only door to the machine.
 
+pub mod assets;
 pub mod facts;
 pub mod host;
 pub mod plan;
