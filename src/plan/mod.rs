@@ -132,3 +132,22 @@ impl StepBuilder<'_> {
         StepRef(self.plan.steps.len() - 1)
     }
 }
+
+#[cfg(test)]
+impl Inputs {
+    /// What a test plans from unless it says otherwise: the sample settings on a bare Debian 11 with 2 GB and one processor.
+    pub(crate) fn sample() -> Self {
+        let facts = Facts {
+            release: crate::facts::Release::Bullseye,
+            architecture: "amd64".into(),
+            memory: 1968 << 20,
+            cpus: 1,
+            linode: true,
+            ssh_ports: vec![22],
+            foreign_docker: false,
+            docker_packages: crate::facts::DOCKER_PACKAGES.map(String::from).to_vec(),
+            foreign_firewall: None,
+        };
+        Self { settings: Settings::sample(), facts, secrets: Secrets::generate().expect("random bytes") }
+    }
+}

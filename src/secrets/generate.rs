@@ -56,7 +56,10 @@ fn vapid() -> anyhow::Result<Vapid> {
     loop {
         // A scalar of zero or beyond the group's order is no key (1 in 2³²): the next one.
         if let Ok(key) = p256::SecretKey::from_slice(&random::<32>()?) {
-            return Ok(Vapid { private: URL_SAFE.encode(key.to_bytes()).into(), public: URL_SAFE.encode(key.public_key().to_sec1_bytes()) });
+            return Ok(Vapid {
+                private: URL_SAFE.encode(key.to_bytes()).into(),
+                public: URL_SAFE.encode(key.public_key().to_sec1_bytes()),
+            });
         }
     }
 }
