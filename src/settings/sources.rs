@@ -1,0 +1,189 @@
+//! Where settings come from: flags and environment (by clap), then a file, kept answers, the record of the last run.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow, bail};
+use secrecy::SecretString;
+
+use super::Options;
+use crate::host::Probe;
+use crate::report::WithRemedy;
+
+/// What this machine's installation was made from: written by every run, read by every later one. It may be put there before the first.
+pub const RECORDED: &str = "/etc/tootstrap/settings.toml";
+
+/// Good answers of a form that was refused.
+pub const ANSWERS: &str = "/etc/tootstrap/answers.toml";
+
+/// Secrets of this machine; of them only the mail relay's password is a setting.
+const SECRETS: &str = "/etc/tootstrap/secrets.toml";
+
+/// Format of the settings file.
+pub(super) const VERSION: u32 = 1;
+
+/// Everything that was given, from all sources, not yet checked.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// The answers.
+    pub options: Options,
+    /// API token as pasted.
+    pub token: Option<SecretString>,
+    /// Password at the mail relay.
+    pub smtp_password: Option<SecretString>,
+    /// What the last run recorded.
+    pub recorded: Option<Options>,
+}
+
+/// Secrets that came through the environment.
+#[derive(Clone, Debug, Default)]
+pub struct SecretEnv {
+    /// `TOKEN_PASSWORD` (the form's name) or `LINODE_TOKEN`.
+    pub token: Option<SecretString>,
+    /// `SMTP_PASSWORD`.
+    pub smtp_password: Option<SecretString>,
+}
+
+impl SecretEnv {
+    /// Reads this process's environment.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads it; clap reads the rest")]
+    pub fn read() -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.trim().is_empty()).map(SecretString::from);
+        Self { token: variable("TOKEN_PASSWORD").or_else(|| variable("LINODE_TOKEN")), smtp_password: variable("SMTP_PASSWORD") }
+    }
+}
+
+/// Puts all sources together: flags and environment > `--settings FILE` > kept answers > record of the last run.
+///
+/// # Errors
+/// A file that is missing or cannot be understood.
+pub async fn gather(flags: Options, env: SecretEnv, file: Option<&Path>, probe: &dyn Probe) -> anyhow::Result<Given> {
+    let flags = flags.tidied();
+    let token = match &flags.linode_token_file {
+        Some(path) => Some(secret_file(path, probe).await?),
+        None => env.token,
+    };
+    let smtp_password = match (&flags.smtp.password_file, env.smtp_password) {
+        (Some(path), _) => Some(secret_file(path, probe).await?),
+        (None, Some(password)) => Some(password),
+        (None, None) => kept_smtp_password(probe).await?,
+    };
+    let mut options = flags;
+    if let Some(path) = file {
+        let given = read(path, probe).await?.ok_or_else(|| anyhow!("there is no file {}", path.display())).remedy("check --settings")?;
+        options = options.or(given);
+    }
+    if let Some(answers) = read(Path::new(ANSWERS), probe).await? {
+        options = options.or(answers);
+    }
+    let recorded = read(Path::new(RECORDED), probe).await?;
+    options.resolved = None;
+    if let Some(recorded) = &recorded {
+        options = options.or(recorded.clone());
+    }
+    Ok(Given { options, token, smtp_password, recorded })
+}
+
+/// Reads a settings file.
+async fn read(path: &Path, probe: &dyn Probe) -> anyhow::Result<Option<Options>> {
+    let Some(text) = probe.read_text(path).await? else { return Ok(None) };
+    let options: Options = toml::from_str(&text)
+        .with_context(|| format!("cannot understand {}", path.display()))
+        .remedy("correct the line; docs/settings.md lists every setting")?;
+    match options.version {
+        None | Some(VERSION) => Ok(Some(options.tidied())),
+        Some(newer) => Err(anyhow!("{} has format {newer}; this tootstrap knows format {VERSION} only", path.display()))
+            .remedy("use the tootstrap that wrote it, or a newer one"),
+    }
+}
+
+async fn secret_file(path: &str, probe: &dyn Probe) -> anyhow::Result<SecretString> {
+    match probe.read_text(Path::new(path)).await? {
+        Some(text) if !text.trim().is_empty() => Ok(SecretString::from(text)),
+        Some(_) => bail!("{path} is empty, but should hold a secret"),
+        None => bail!("there is no file {path}, which should hold a secret"),
+    }
+}
+
+/// `[entered] smtp_password` of the machine's secrets, which an earlier run kept.
+async fn kept_smtp_password(probe: &dyn Probe) -> anyhow::Result<Option<SecretString>> {
+    #[derive(serde::Deserialize)]
+    struct Kept {
+        entered: Option<Entered>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Entered {
+        smtp_password: Option<SecretString>,
+    }
+    let Some(text) = probe.read_text(Path::new(SECRETS)).await? else { return Ok(None) };
+    // The error of the TOML parser would quote the line, and that is a secret.
+    let kept: Kept = toml::from_str(&text).map_err(|_| anyhow!("{SECRETS} is damaged")).remedy("restore it from a backup")?;
+    Ok(kept.entered.and_then(|entered| entered.smtp_password))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Kind;
+    use crate::host::fake::FakeHost;
+
+    fn options(text: &str) -> Options {
+        toml::from_str(text).expect("settings")
+    }
+
+    #[tokio::test]
+    async fn flags_beat_file_beats_answers_beats_record() {
+        let host = FakeHost::debian();
+        host.machine().place("/root/my.toml", Kind::File, "owner = 'file'\nsubdomain = 'file'", 0o600);
+        host.machine().place(ANSWERS, Kind::File, "owner = 'answers'\nsubdomain = 'answers'\nemail = 'answers'", 0o600);
+        let record = "version = 1\nowner = 'r'\nsubdomain = 'r'\nemail = 'r'\nsudo_user = 'r'\ndisable_root = true\n[resolved]\nsite = 'r'";
+        host.machine().place(RECORDED, Kind::File, record, 0o600);
+        let flags = Options { owner: Some("flag".into()), email: Some(String::new()), ..Options::default() };
+
+        let given = gather(flags, SecretEnv::default(), Some(Path::new("/root/my.toml")), &host).await.expect("settings");
+
+        let wanted = "version = 1\nowner = 'flag'\nsubdomain = 'file'\nemail = 'answers'\nsudo_user = 'r'\ndisable_root = 'yes'\n[resolved]\nsite = 'r'";
+        assert_eq!(given.options, options(wanted));
+        assert_eq!(given.recorded, Some(options(record)));
+    }
+
+    #[test]
+    fn a_version_given_here_drops_images_of_another_version() {
+        let recorded = options("[images]\nmastodon_version = 'v4.7.4'\nmastodon = 'm:v4.7.4@sha256:00'\nredis = 'r@sha256:11'");
+        let merged = options("[images]\nmastodon_version = 'v4.7.5'").or(recorded.clone());
+        assert_eq!(merged, options("[images]\nmastodon_version = 'v4.7.5'\nredis = 'r@sha256:11'"));
+        assert_eq!(options("[images]\nmastodon_version = 'v4.7.4'").or(recorded.clone()), recorded);
+    }
+
+    #[tokio::test]
+    async fn files_that_cannot_be_read_are_refused() {
+        for (content, part) in [
+            ("domian = 'x'", "unknown field `domian`"),
+            ("version = 2", "has format 2"),
+            ("owner = [1]", "cannot understand /root/my.toml"),
+            ("no toml", "cannot understand"),
+        ] {
+            let host = FakeHost::debian();
+            host.machine().place("/root/my.toml", Kind::File, content, 0o600);
+            let path = Path::new("/root/my.toml");
+            let error = gather(Options::default(), SecretEnv::default(), Some(path), &host).await.expect_err(content);
+            assert!(format!("{error:#}").contains(part), "{error:#}");
+        }
+        let missing = gather(Options::default(), SecretEnv::default(), Some(Path::new("/root/none.toml")), &FakeHost::debian()).await;
+        assert!(format!("{:#}", missing.expect_err("missing")).contains("there is no file /root/none.toml"));
+    }
+
+    #[tokio::test]
+    async fn secrets_come_from_files_environment_or_the_machine() {
+        use secrecy::ExposeSecret;
+        let host = FakeHost::debian();
+        host.machine().place("/root/token", Kind::File, "from-file\n", 0o600);
+        host.machine().place(SECRETS, Kind::File, "version = 1\n[generated]\nx = 'y'\n[entered]\nsmtp_password = 'kept'\n", 0o600);
+        let flags = Options { linode_token_file: Some("/root/token".into()), ..Options::default() };
+        let env = SecretEnv { token: Some("from-env".into()), smtp_password: None };
+        let given = gather(flags, env.clone(), None, &host).await.expect("settings");
+        assert_eq!(given.token.expect("a token").expose_secret(), "from-file\n");
+        assert_eq!(given.smtp_password.expect("a password").expose_secret(), "kept");
+        let given = gather(Options::default(), env, None, &host).await.expect("settings");
+        assert_eq!(given.token.expect("a token").expose_secret(), "from-env");
+    }
+}
