@@ -21,7 +21,8 @@ pub(super) async fn why_unreachable(domain: &str, ours: &[String], zone: Option<
 
 async fn look(domain: &str, ours: &[String], server: Option<std::net::IpAddr>, probe: &dyn Probe) -> Result<Option<String>> {
     let exchangers = lookup(domain, RecordType::Mx, server, probe).await?;
-    let hosts: Vec<_> = exchangers.iter().filter_map(|data| data.split_whitespace().nth(1)).map(|host| host.trim_end_matches('.')).collect();
+    let hosts: Vec<_> =
+        exchangers.iter().filter_map(|data| data.split_whitespace().nth(1)).map(|host| host.trim_end_matches('.')).collect();
     if !hosts.is_empty() && hosts.iter().all(|host| host.is_empty()) {
         return Ok(Some(format!("is an address at {domain}, which says that it takes no mail (null MX)")));
     }
@@ -37,7 +38,11 @@ async fn look(domain: &str, ours: &[String], server: Option<std::net::IpAddr>, p
             }
         }
     }
-    let why = if hosts.is_empty() { "has neither a mail server (MX) nor an address in DNS" } else { "has mail servers without an address in DNS" };
+    let why = if hosts.is_empty() {
+        "has neither a mail server (MX) nor an address in DNS"
+    } else {
+        "has mail servers without an address in DNS"
+    };
     Ok(Some(format!("is an address at {domain}, which {why}, so it cannot receive mail; give one that can")))
 }
 

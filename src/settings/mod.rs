@@ -3,6 +3,14 @@
 //! One set of settings is the flags, the environment (the StackScript's form fields) and the TOML file; see `docs/settings.md`.
 //! Parse, don't validate: each value has a type, and a bad value is refused before anything is changed, naming the field as the form calls it.
 
+mod address;
+mod field;
+mod machine;
+mod mail;
+mod options;
+mod record;
+mod resolve;
+mod sources;
 mod types;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -10,6 +18,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+pub use field::{Field, Refusal};
+pub use options::{ImageOptions, Options, RepositoryOptions, Resolved, SmtpOptions};
+pub use record::{Handover, record};
+pub use resolve::{Accepted, resolve};
+pub use sources::{ANSWERS, Given, RECORDED, SecretEnv, gather};
 pub use types::{ApiToken, DomainName, EmailAddress, OwnerName, UserName};
 
 /// Everything that was asked for, resolved and checked. The plan reads nothing else of the operator's wishes.

@@ -84,7 +84,14 @@ pub struct Options {
 #[serde(deny_unknown_fields, default)]
 pub struct SmtpOptions {
     /// Mail relay that sends the site's mail; without one, no mail is sent
-    #[arg(id = "smtp_server", long = "smtp-server", value_name = "NAME", env = "SMTP_SERVER", hide_env_values = true, help_heading = "Mail")]
+    #[arg(
+        id = "smtp_server",
+        long = "smtp-server",
+        value_name = "NAME",
+        env = "SMTP_SERVER",
+        hide_env_values = true,
+        help_heading = "Mail"
+    )]
     pub server: Option<String>,
     /// Its port; 465 means TLS from the start [default: 587]
     #[arg(id = "smtp_port", long = "smtp-port", value_name = "PORT", env = "SMTP_PORT", hide_env_values = true, help_heading = "Mail")]
@@ -94,7 +101,14 @@ pub struct SmtpOptions {
     #[arg(id = "smtp_login", long = "smtp-login", value_name = "NAME", env = "SMTP_LOGIN", hide_env_values = true, help_heading = "Mail")]
     pub login: Option<String>,
     /// Sender, an address or `Name <address>` [default: Mastodon <notifications@SITE>]
-    #[arg(id = "smtp_from", long = "smtp-from", value_name = "SENDER", env = "SMTP_FROM_ADDRESS", hide_env_values = true, help_heading = "Mail")]
+    #[arg(
+        id = "smtp_from",
+        long = "smtp-from",
+        value_name = "SENDER",
+        env = "SMTP_FROM_ADDRESS",
+        hide_env_values = true,
+        help_heading = "Mail"
+    )]
     pub from: Option<String>,
     /// File with the password at the relay [env: SMTP_PASSWORD= with the password itself]
     #[arg(id = "smtp_password_file", long = "smtp-password-file", value_name = "FILE", help_heading = "Mail")]

@@ -112,12 +112,12 @@ async fn kept_smtp_password(probe: &dyn Probe) -> anyhow::Result<Option<SecretSt
     }
     #[derive(serde::Deserialize)]
     struct Entered {
-        smtp_password: Option<SecretString>,
+        smtp_password: Option<String>,
     }
     let Some(text) = probe.read_text(Path::new(SECRETS)).await? else { return Ok(None) };
     // The error of the TOML parser would quote the line, and that is a secret.
     let kept: Kept = toml::from_str(&text).map_err(|_| anyhow!("{SECRETS} is damaged")).remedy("restore it from a backup")?;
-    Ok(kept.entered.and_then(|entered| entered.smtp_password))
+    Ok(kept.entered.and_then(|entered| entered.smtp_password).map(SecretString::from))
 }
 
 #[cfg(test)]

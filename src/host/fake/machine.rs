@@ -37,6 +37,7 @@ pub(crate) struct Machine {
     pub(crate) apt: super::apt::Apt,
     pub(crate) ssh: super::ssh::Ssh,
     pub(crate) systemd: super::systemd::Systemd,
+    pub(crate) uplink: super::uplink::Uplink,
     pub(super) log: Vec<String>,
     pub(super) trouble: Vec<String>,
     pub(super) trouble_at: Option<(usize, super::Trouble)>,

@@ -7,6 +7,7 @@ pub(crate) mod apt;
 mod machine;
 pub(crate) mod ssh;
 pub(crate) mod systemd;
+mod uplink;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -73,10 +74,10 @@ impl std::fmt::Debug for Trouble {
 }
 
 /// Every area's programs. A new area adds its function here.
-const PROGRAMS: &[Program] = &[systemd::systemctl, apt::dpkg, apt::apt, ssh::programs];
+const PROGRAMS: &[Program] = &[uplink::ip, systemd::systemctl, apt::dpkg, apt::apt, ssh::programs];
 
 /// Every simulated site. A new one adds its function here.
-const SITES: &[Site] = &[apt::mirror];
+const SITES: &[Site] = &[apt::mirror, uplink::metadata];
 
 /// The simulated machine, shared by all clones.
 #[derive(Clone, Default)]

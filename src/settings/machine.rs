@@ -1,0 +1,173 @@
+//! Whether these settings fit this machine and this world. Everything is only looked at.
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::field::{Field, Refusal};
+use super::resolve::{Parsed, Site};
+use super::{DockerRepository, DomainName, Options, UserName, mail};
+use crate::host::{Cmd, Kind, Method, Probe, Request};
+
+/// Our Compose project.
+const PROJECT: &str = "/opt/mastodon";
+/// Data of our database: from then on the site's name is fixed.
+const DATABASE: &str = "/opt/mastodon/postgres/17";
+
+/// Notes every reason why these settings must not be applied here.
+pub(super) async fn judge(parsed: &Parsed, recorded: Option<&Options>, probe: &dyn Probe, refusal: &mut Refusal, notes: &mut Vec<String>) {
+    let judged = async {
+        if let Some(name) = &parsed.sudo_user {
+            sudo_user(name, probe, refusal).await?;
+        }
+        docker_key(&parsed.docker_repository, probe, refusal).await?;
+        let Some(site) = &parsed.site else { return anyhow::Ok(()) };
+        let handle_domain = parsed.handle_domain.as_ref().unwrap_or(&site.site);
+        if is_installed(probe).await? {
+            same_site(site, handle_domain, recorded, refusal);
+        } else {
+            foreign_mastodon(site, probe, refusal).await?;
+            redirects(handle_domain, &site.site, probe, refusal).await;
+        }
+        Ok(())
+    };
+    if let Err(error) = judged.await {
+        refusal.add(Field::Machine, format!("cannot be looked at: {error:#}"));
+    }
+    mailboxes(parsed, probe, refusal, notes).await;
+}
+
+/// An existing account is adopted only if it is a person's.
+async fn sudo_user(name: &UserName, probe: &dyn Probe, refusal: &mut Refusal) -> anyhow::Result<()> {
+    let Some(account) = probe.account(name.as_str()).await? else { return Ok(()) };
+    let shell = account.shell.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if account.uid < 1000 || account.uid == 65534 {
+        refusal.value(
+            Field::SudoUser,
+            name.as_str(),
+            format!("is a system user of this machine (uid {}); choose another name", account.uid),
+        );
+    } else if matches!(shell, "nologin" | "false" | "") {
+        refusal.value(Field::SudoUser, name.as_str(), "is an account of this machine that cannot log in; choose another name");
+    }
+    Ok(())
+}
+
+async fn docker_key(repository: &DockerRepository, probe: &dyn Probe, refusal: &mut Refusal) -> anyhow::Result<()> {
+    let Some(path) = &repository.key_file else { return Ok(()) };
+    if !probe.stat(path).await?.is_some_and(|stat| stat.kind == Kind::File) {
+        refusal.value(Field::DockerRepository, &path.to_string_lossy(), "is no file");
+    }
+    Ok(())
+}
+
+/// Whether there is a database, and with it an identity.
+async fn is_installed(probe: &dyn Probe) -> anyhow::Result<bool> {
+    Ok(!probe.list(Path::new(DATABASE)).await?.is_empty())
+}
+
+/// A Mastodon server cannot change its name.
+fn same_site(site: &Site, handle_domain: &DomainName, recorded: Option<&Options>, refusal: &mut Refusal) {
+    let Some(resolved) = recorded.and_then(|recorded| recorded.resolved.as_ref()) else { return };
+    for (field, what, wanted, installed) in [
+        (Field::Domain, "it serves", &site.site, &resolved.site),
+        (Field::HandleDomain, "its handles end in", handle_domain, &resolved.handle_domain),
+    ] {
+        if wanted.as_str() != installed && !refusal.names(Field::Domain) {
+            let why = format!(
+                "is not the name of the server that is installed here: {what} {installed}. The name is part of every handle and signature, so \
+                 it cannot change; leave this setting out, or use another machine"
+            );
+            refusal.value(field, wanted.as_str(), why);
+        }
+    }
+}
+
+/// A Mastodon that someone else installed is left alone.
+async fn foreign_mastodon(site: &Site, probe: &dyn Probe, refusal: &mut Refusal) -> anyhow::Result<()> {
+    let mut signs = Vec::new();
+    for path in ["/home/mastodon/live", "/etc/systemd/system/mastodon-web.service", "/lib/systemd/system/mastodon-web.service"] {
+        if probe.stat(Path::new(path)).await?.is_some() {
+            signs.push(path.to_owned());
+        }
+    }
+    signs.extend(foreign_containers(probe).await?);
+    for dir in ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d", "/etc/apache2/sites-enabled", "/etc/caddy"] {
+        for name in probe.list(Path::new(dir)).await? {
+            let path = Path::new(dir).join(name);
+            let is_directory = probe.stat(&path).await?.is_some_and(|stat| stat.kind == Kind::Directory);
+            if !is_directory && mentions(&probe.read(&path).await?.unwrap_or_default(), &site.names()) {
+                signs.push(format!("{} with the name {}", path.display(), site.site));
+            }
+        }
+    }
+    if !signs.is_empty() {
+        refusal.add(
+            Field::Machine,
+            format!("has a Mastodon that tootstrap did not install ({}); it is left alone. Use a fresh machine", signs.join(", ")),
+        );
+    }
+    Ok(())
+}
+
+fn mentions(config: &[u8], names: &[String]) -> bool {
+    let text = String::from_utf8_lossy(config);
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'));
+    words.into_iter().any(|word| names.iter().any(|name| name == word.trim_end_matches('.')))
+}
+
+async fn foreign_containers(probe: &dyn Probe) -> anyhow::Result<Vec<String>> {
+    if probe.which("docker").await.is_none() {
+        return Ok(Vec::new());
+    }
+    let format = r#"{{.Names}} {{.Image}} {{.Label "com.docker.compose.project.working_dir"}}"#;
+    let output = probe.query(&Cmd::new("docker").args(["ps", "--all", "--format", format])).await.context("cannot list containers")?;
+    if !output.success() {
+        // The daemon is not up: nothing of someone else's is running in it.
+        return Ok(Vec::new());
+    }
+    let foreign = |line: &str| {
+        let mut words = line.split(' ');
+        let (name, image, directory) = (words.next()?, words.next()?, words.next().unwrap_or_default());
+        (image.contains("mastodon") && directory != PROJECT).then(|| format!("container {name}"))
+    };
+    Ok(output.stdout.lines().filter_map(foreign).collect())
+}
+
+/// Another handle domain is possible only if it already sends askers to the site (mastodon.md §2.4).
+async fn redirects(handle_domain: &DomainName, site: &DomainName, probe: &dyn Probe, refusal: &mut Refusal) {
+    if handle_domain == site {
+        return;
+    }
+    let path = "/.well-known/webfinger";
+    let account = format!("acct:tootstrap@{handle_domain}");
+    let wanted = format!("https://{site}{path}");
+    let url = format!("https://{handle_domain}{path}?resource={account}");
+    let problem = match probe.get(&Request::new(Method::Get, url)).await {
+        Err(error) => format!("does not answer ({error})"),
+        Ok(answer) if (300..400).contains(&answer.status) => match answer.header("location") {
+            Some(location) if location.starts_with(&wanted) && location.contains("resource=") => return,
+            Some(location) => format!("redirects to {location}"),
+            None => "redirects nowhere".into(),
+        },
+        Ok(answer) => format!("answers with status {}", answer.status),
+    };
+    let problem = format!("must redirect {path} and its question to {wanted} before this, but it {problem}");
+    refusal.value(Field::HandleDomain, handle_domain.as_str(), problem);
+}
+
+/// Whether the contact and the owner can receive mail.
+async fn mailboxes(parsed: &Parsed, probe: &dyn Probe, refusal: &mut Refusal, notes: &mut Vec<String>) {
+    let ours = parsed.site.as_ref().map(Site::names).unwrap_or_default();
+    let zone = parsed.site.as_ref().filter(|_| parsed.token.is_some()).map(|site| site.domain.as_str());
+    let same = parsed.owner_email == parsed.contact;
+    let addresses = [(Field::Email, &parsed.contact), (Field::OwnerEmail, &parsed.owner_email)];
+    for (field, address) in addresses.into_iter().take(if same { 1 } else { 2 }) {
+        let Some(address) = address else { continue };
+        match mail::why_unreachable(address.domain(), &ours, zone, probe).await {
+            Ok(None) => {}
+            Ok(Some(problem)) => refusal.value(field, address.as_str(), problem),
+            Err(error) => notes.push(format!("whether {} can receive mail could not be found out: {error}", address.domain())),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Settings on a simulated machine: what is refused, what becomes of the rest, and that it survives its record.
+
+use super::super::{Handover, Refusal, record};
+use super::*;
+use crate::facts::Release;
+use crate::host::fake::FakeHost;
+use crate::host::{Account, Answer, Kind, Record, RecordType};
+
+const GOOD: &str = "domain = 'fedi-test.org'\nsubdomain = 'social'\nemail = 'h@mail.org'\nowner = 'Alice'\n";
+
+fn facts(linode: bool) -> Facts {
+    Facts {
+        release: Release::Bullseye,
+        architecture: "amd64".into(),
+        memory: 2 << 30,
+        cpus: 1,
+        linode,
+        ssh_ports: vec![22],
+        foreign_docker: false,
+        docker_packages: Vec::new(),
+        foreign_firewall: None,
+    }
+}
+
+fn machine() -> FakeHost {
+    let host = FakeHost::debian();
+    {
+        let mut machine = host.machine();
+        machine.programs.insert("ip".into());
+        machine.uplink.routes = vec!["203.0.113.10".parse().expect("an address")];
+        let record = Record { name: "mail.org".into(), kind: RecordType::A, ttl: 300, data: "203.0.113.25".into() };
+        machine.dns.insert("mail.org A".into(), Answer { answers: vec![record], ..Answer::default() });
+        machine.place("/root/key.asc", Kind::File, "key", 0o600);
+        machine.accounts.push(Account {
+            name: "sensor".into(),
+            uid: 110,
+            gid: 110,
+            home: "/".into(),
+            shell: "/usr/sbin/nologin".into(),
+            groups: Vec::new(),
+        });
+    }
+    host
+}
+
+fn given(text: &str) -> Given {
+    Given { options: toml::from_str(text).expect("options"), smtp_password: Some("hunter22\n".into()), ..Given::default() }
+}
+
+async fn accepted(text: &str, host: &FakeHost) -> Settings {
+    let result = resolve(&given(text), &facts(false), host).await;
+    result.unwrap_or_else(|refusal| panic!("{text}: {refusal}")).settings
+}
+
+async fn refused(given: &Given, host: &FakeHost) -> Refusal {
+    resolve(given, &facts(false), host).await.expect_err("a refusal")
+}
+
+#[tokio::test]
+async fn names_of_the_site() {
+    for (text, site, www) in [
+        ("domain = 'fedi-test.org'", "fedi-test.org", false),
+        ("domain = 'fedi-test.org'\nsubdomain = 'www'", "fedi-test.org", true),
+        ("domain = 'Fedi-Test.org.'\nsubdomain = 'Social'", "social.fedi-test.org", false),
+        ("domain = 'fedi-test.org'\nsubdomain = 'a.b'", "a.b.fedi-test.org", false),
+    ] {
+        let settings = accepted(&format!("{text}\nemail = 'h@mail.org'\nowner = 'alice'"), &machine()).await;
+        assert_eq!((settings.site.as_str(), settings.www, settings.domain.as_str()), (site, www, "fedi-test.org"));
+        assert_eq!(settings.handle_domain, settings.site);
+    }
+    let on_linode = resolve(&given("email = 'h@mail.org'\nowner = 'alice'"), &facts(true), &machine()).await.expect("settings");
+    assert_eq!(on_linode.settings.site.as_str(), "203-0-113-10.ip.linodeusercontent.com");
+}
+
+#[tokio::test]
+async fn defaults_and_forms_of_yes() {
+    let plain = accepted(GOOD, &machine()).await;
+    assert_eq!(plain.owner_email, plain.contact);
+    assert_eq!((plain.registrations, plain.harden, plain.single_user, plain.disable_root), (Registrations::Open, false, false, false));
+    assert_eq!((plain.images, plain.docker_repository), (Images::default(), DockerRepository::default()));
+    for (text, wanted) in
+        [("'Yes'", true), ("'TRUE'", true), ("1", true), ("true", true), ("'No'", false), ("'0'", false), ("false", false)]
+    {
+        assert_eq!(accepted(&format!("{GOOD}single_user = {text}"), &machine()).await.single_user, wanted, "{text}");
+    }
+    assert_eq!(accepted(&format!("{GOOD}single_user = true"), &machine()).await.registrations, Registrations::Closed);
+}
+
+#[tokio::test]
+async fn every_bad_value_is_named_as_the_form_calls_it() {
+    for (text, problem) in [
+        ("domain = 'https://x.org'", "domain (--domain): \"https://x.org\" is a web address; give only the name: x.org"),
+        ("domain = 'x.local'", "domain (--domain): \"x.local\" ends in .local"),
+        ("subdomain = 'social.fedi-test.org'", "subdomain (--subdomain): \"social.fedi-test.org\" repeats the domain; give only: social"),
+        ("subdomain = 'a_b'", "contains `_`"),
+        ("email = 'h'", "soa_email_address (--email): \"h\" has no @"),
+        ("email = 'h@nowhere.org'", "nowhere.org, which has neither a mail server"),
+        ("owner_email = 'h@fedi-test.org'", "owner_email (--owner-email): \"h@fedi-test.org\" is an address at fedi-test.org"),
+        ("owner = '@alice'", "owner_username (--owner): \"@alice\" has an @"),
+        ("sudo_user = 'Alice'", "user_name (--sudo-user): \"Alice\" has capital letters"),
+        ("sudo_user = 'games'", "is the name of a system user"),
+        ("sudo_user = 'sensor'", "is a system user of this machine (uid 110)"),
+        ("disable_root = 'maybe'", "disable_root (--disable-root): \"maybe\" is neither Yes nor No"),
+        ("single_user = 'x'", "single_user_mode (--single-user): \"x\" is neither Yes nor No"),
+        ("registrations = 'all'", "--registrations: \"all\" is none of: open, approved, closed"),
+        ("address = ['10.0.0.1']", "--address: \"10.0.0.1\" is a private address"),
+        ("handle_domain = 'fedi-test.org'", "--handle-domain: \"fedi-test.org\" must redirect"),
+        ("[smtp]\nserver = 'smtp.mail.org'", "--smtp-login: is missing"),
+        ("[smtp]\nlogin = 'x'", "--smtp-login: \"x\" needs a mail relay"),
+        ("[smtp]\nserver = 'smtp.mail.org'\nlogin = 'x'\nport = 0", "--smtp-port: \"0\" is no port"),
+        ("[smtp]\nserver = 'smtp.mail.org'\nlogin = 'x'\nfrom = 'nobody'", "--smtp-from: \"nobody\" has no @"),
+        ("[images]\nmastodon_version = 'latest'", "[images]: \"vlatest\" is no version"),
+        ("[images]\nredis = 'redis; reboot'", "[images]: \"redis; reboot\" contains ';'"),
+        ("[docker_repository]\nurl = 'http://mirror.org'", "[docker_repository]: \"http://mirror.org\" is no https"),
+        ("[docker_repository]\nkey_file = '/root/key.asc'", "is a key without fingerprint"),
+        ("[docker_repository]\nkey_file = '/k'\nfingerprint = '9DC858229FC7DD38854AE2D88D81803C0EBFCD88'", "\"/k\" is no file"),
+        ("[docker_repository]\nfingerprint = 'abc'", "is no fingerprint"),
+    ] {
+        let name = text.split(" = ").next().expect("a name");
+        let good: String = GOOD.lines().filter(|line| line.split(" = ").next() != Some(name)).map(|line| format!("{line}\n")).collect();
+        let refusal = refused(&given(&format!("{good}{text}")), &machine()).await;
+        assert!(refusal.to_string().contains(problem), "{text}: {refusal}");
+        assert_eq!(refusal.to_string().lines().count(), 1, "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn all_problems_are_told_at_once_and_the_good_answers_are_kept() {
+    let mut given = given("domain = 'https://x.org'\nowner = 'Alice'\nsudo_user = 'mail'\nsingle_user = 'Yes'");
+    given.token = Some("abc\u{200b}def".into());
+    let refusal = refused(&given, &machine()).await;
+    let text = refusal.to_string();
+    for field in [
+        "domain (--domain)",
+        "soa_email_address (--email): is missing",
+        "user_name",
+        "token_password (--linode-token-file): the token contains",
+    ] {
+        assert!(text.contains(field), "{field}: {text}");
+    }
+    assert!(!text.contains("abc"));
+    assert_eq!(
+        refusal.next_command().expect("a command"),
+        "tootstrap install --domain NAME --email ADDRESS --sudo-user NAME --linode-token-file FILE"
+    );
+    let kept: Options = toml::from_str("owner = 'Alice'\nsingle_user = 'Yes'").expect("options");
+    assert_eq!(refusal.kept(given.options), kept);
+}
+
+#[tokio::test]
+async fn the_installed_name_cannot_change() {
+    let host = machine();
+    let mut given = given(GOOD);
+    let recorded = record(&accepted(GOOD, &host).await);
+    given.recorded = Some(toml::from_str(&recorded).expect("options"));
+    given.options.subdomain = Some("other".into());
+    resolve(&given, &facts(false), &host).await.expect("no database yet, so the name is free");
+    host.machine().place("/opt/mastodon", Kind::Directory, "", 0o755);
+    host.machine().place("/opt/mastodon/postgres/17", Kind::Directory, "", 0o755);
+    host.machine().place("/opt/mastodon/postgres/17/PG_VERSION", Kind::File, "17\n", 0o600);
+    let refusal = refused(&given, &host).await.to_string();
+    assert!(
+        refusal.contains("\"other.fedi-test.org\" is not the name of the server that is installed here: it serves social.fedi-test.org")
+    );
+    given.options.subdomain = Some("social".into());
+    resolve(&given, &facts(false), &host).await.expect("the installed name");
+}
+
+#[tokio::test]
+async fn a_mastodon_of_someone_else_is_left_alone() {
+    for (path, content, sign) in [
+        ("/home/mastodon/live", "", "/home/mastodon/live"),
+        ("/etc/systemd/system/mastodon-web.service", "", "mastodon-web.service"),
+        ("/etc/nginx/sites-enabled/site", "server_name other.org social.fedi-test.org;", "/etc/nginx/sites-enabled/site"),
+    ] {
+        let host = machine();
+        host.machine().place(path, Kind::File, content, 0o644);
+        let refusal = refused(&given(GOOD), &host).await;
+        assert!(refusal.to_string().contains(sign), "{refusal}");
+        assert_eq!(refusal.next_command(), None);
+    }
+    let host = machine();
+    host.machine().place("/etc/nginx/sites-enabled/site", Kind::File, "server_name xsocial.fedi-test.org;", 0o644);
+    accepted(GOOD, &host).await;
+}
+
+#[tokio::test]
+async fn record_and_handover_give_the_same_settings_again() {
+    let host = machine();
+    for text in [
+        GOOD.to_owned(),
+        "domain = 'fedi-test.org'\nsubdomain = 'www'\nemail = 'h@mail.org'\nowner = 'a'\nowner_email = 'o@mail.org'\nsudo_user = 'alice'"
+            .to_owned(),
+        format!(
+            "{GOOD}single_user = 'Yes'\ndisable_root = 'Yes'\nharden = 'Yes'\nregistrations = 'approved'\naddress = ['203.0.113.9', '2001:db8::9']"
+        ),
+        format!(
+            "{GOOD}[images]\nmastodon_version = '4.7.5'\nredis = 'redis:7@sha256:00'\n[smtp]\nserver = 'smtp.mail.org'\nport = 465\nlogin = 'l'"
+        ),
+        format!("{GOOD}[images]\nmastodon = 'mirror.org:5000/m'\nstreaming = 'm:v4.7.4@sha256:12'"),
+        format!("{GOOD}[docker_repository]\nurl = 'https://m.org/d/'\nkey_file = '/root/key.asc'\nfingerprint = '{}'", "AB ".repeat(20)),
+    ] {
+        let settings = accepted(&text, &host).await;
+        let recorded = record(&settings);
+        assert!(!recorded.contains("hunter22"), "{recorded}");
+        let again = accepted(&recorded, &host).await;
+        assert_eq!(format!("{again:?}"), format!("{settings:?}"), "{recorded}");
+        assert_eq!(record(&again), recorded);
+
+        let pipe = Handover::new(&settings, 4, Vec::new()).to_secret().expect("JSON");
+        let received = Handover::read(pipe.expose_secret()).and_then(Handover::settings).expect("settings");
+        assert_eq!(format!("{received:?}"), format!("{settings:?}"));
+    }
+}
+
+#[tokio::test]
+async fn handover_carries_the_secrets() {
+    let mut sent = Settings::sample();
+    sent.smtp = Some(Smtp {
+        server: "smtp.mail.org".parse().expect("a name"),
+        port: 587,
+        login: "l".into(),
+        password: "hunter22".into(),
+        from: "a@mail.org".into(),
+    });
+    let pipe = Handover::new(&sent, 4, vec!["note".into()]).to_secret().expect("JSON");
+    let received = Handover::read(pipe.expose_secret()).expect("JSON").settings().expect("settings");
+    assert_eq!(received.token.expect("a token").secret().expose_secret(), &"a".repeat(64));
+    assert_eq!(received.smtp.expect("a relay").password.expose_secret(), "hunter22");
+}
