@@ -35,8 +35,7 @@ class Calls:
         return internet.pebble_root()
 
     def set_tokens(self, tokens: list[dict], refusal_status: int) -> None:
-        made = [Token(**{**token, "read_only": tuple(token.get("read_only", ()))}) for token in tokens]
-        self._world.api.tokens.replace(made)
+        self._world.api.tokens.replace([Token(**_with_tuple(token, "read_only")) for token in tokens])
         self._world.api.tokens.refusal_status = refusal_status
 
     def domains(self) -> list[dict]:
@@ -70,8 +69,8 @@ class Calls:
             for record in self._same(zone_id, name, type):
                 store.delete_record(zone_id, record["id"])
 
-    def set_zones_elsewhere(self, names: list[str]) -> None:
-        self._world.api.store.set_elsewhere(names)
+    def put_zone_elsewhere(self, name: str, records: list[dict]) -> None:
+        self._world.api.store.put_elsewhere(name, [Rr(**record) for record in records])
 
     def add_api_fault(self, fault: dict) -> None:
         self._world.api.faults.add(ApiFault(**fault))
@@ -135,8 +134,14 @@ class Calls:
     def clear_host_faults(self, host: str | None) -> None:
         self._world.front.faults.clear(host)
 
+    def front_requests(self) -> list[dict]:
+        return list(self._world.front.requests)
+
+    def clear_front_requests(self) -> None:
+        self._world.front.requests.clear()
+
     def set_metadata(self, instance: dict) -> None:
-        self._world.metadata.instance = Instance(**{**instance, "ssh_keys": tuple(instance.get("ssh_keys", ()))})
+        self._world.metadata.instance = Instance(**_with_tuple(instance, "ssh_keys"))
 
     def _same(self, zone_id: int, name: str, type: str) -> list[dict]:
         records = self._world.api.store.records(zone_id)
@@ -147,3 +152,8 @@ class Calls:
             if normal(domain["domain"]) == normal(zone):
                 return domain["id"]
         raise LookupError(f"the account has no zone {zone!r}")
+
+
+def _with_tuple(values: dict[str, Any], key: str) -> dict[str, Any]:
+    """JSON has lists only; our frozen dataclasses hold tuples."""
+    return {**values, key: tuple(values[key])}

@@ -74,9 +74,9 @@ class Control:
         """Removes every record of that name and type."""
         self._call("delete_records", zone=zone, name=name, type=type)
 
-    def set_zones_elsewhere(self, *names: str) -> None:
-        """Zones that another account holds: invisible, and refused when created."""
-        self._call("set_zones_elsewhere", names=names)
+    def put_zone_elsewhere(self, name: str, records: Sequence[Rr] = ()) -> None:
+        """A zone that another account holds: served by Linode, invisible in ours, refused when created."""
+        self._call("put_zone_elsewhere", name=name, records=[asdict(record) for record in records])
 
     def add_api_fault(self, fault: ApiFault) -> None:
         """Trouble with the API; several faults may be set, the first that matches counts."""
@@ -156,6 +156,14 @@ class Control:
     def clear_host_faults(self, host: str | None = None) -> None:
         """One name, or all, work again."""
         self._call("clear_host_faults", host=host)
+
+    def front_requests(self) -> list[dict]:
+        """What the front was asked: time, caller, method, host, path with query, range, status, fault (bool)."""
+        return self._call("front_requests")
+
+    def clear_front_requests(self) -> None:
+        """Empties that log."""
+        self._call("clear_front_requests")
 
     def set_metadata(self, instance: Instance) -> None:
         """What the metadata service says from now on."""

@@ -44,6 +44,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except (ValueError, TypeError, LookupError, OSError, RuntimeError, ApiError) as error:
             log.warning("%s: %r", self.path, error)
             self._answer(400, f"{type(error).__name__}: {error}")
+        except Exception as error:
+            log.exception("%s", self.path)
+            self._answer(500, f"{type(error).__name__}: {error}")
 
     def _answer(self, status: int, value: Any) -> None:
         body = json.dumps(value).encode()

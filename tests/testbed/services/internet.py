@@ -10,7 +10,7 @@ from pathlib import Path
 from . import addresses, processes
 from .dns.publication import Publication
 from .dns.recursor import Recursor, Upstream
-from .dns.server import NameServer, QueryLog
+from .dns.server import NameServer, QueryLog, Responder
 from .dns.world import OtherProvider, Registrars, mail_zones
 from .front.backends import Directory, Proxy
 from .front.registries import GuardedRegistry, TokenRealm, Tokens
@@ -54,8 +54,10 @@ class Internet:
     @contextmanager
     def running(self) -> Iterator[list[processes.Process]]:
         """Everything answers within the `with` block."""
-        for service in (*self._name_servers, self.metadata, self.front):
-            service.start()
+        for name_server in self._name_servers:
+            name_server.start()
+        self.metadata.start()
+        self.front.start()
         with ExitStack() as children:
             registry = processes.registry(self._sources.registry, self._run_dir)
             children.callback(registry.stop)
@@ -71,6 +73,7 @@ class Internet:
         self.api.reset()
         self.publication.reset()
         self.front.faults.clear()
+        self.front.requests.clear()
         self.metadata.reset()
         self.registrars.reset()
         self.registrars.delegate(addresses.TEST_DOMAIN, addresses.LINODE_NAME_SERVERS)
@@ -88,6 +91,7 @@ class Internet:
             recursor.flush()
 
     def _bind_dns(self) -> list[NameServer]:
+        at: list[tuple[str, str, Responder]]
         at = [(name, address, self.publication.respond) for name, address in addresses.LINODE_NAME_SERVERS.items()]
         at.append((addresses.OTHER_PROVIDER, addresses.OTHER_PROVIDER_V4, self.other.respond))
         at.append((addresses.TLD_SERVER, addresses.TLD_SERVER_V4, self.registrars.respond))

@@ -139,7 +139,7 @@ class _Server(FreeBind, http.server.ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         FreeBind.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = str(self.server_address[0]), 80
 
     def verify_request(self, request, client_address) -> bool:
         """Closed for others than the machine, and for everyone if there is no such service."""

@@ -24,7 +24,7 @@ PEBBLE_ENVIRONMENT = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "
 
 
 class Process:
-    """A child with its output in a file; it must stay until `stop`."""
+    """A child with its output in a file; it must stay until `stop`, and ends with its parent."""
 
     def __init__(self, name: str, argv: list[str], log_file: Path, environment: Mapping[str, str]) -> None:
         if shutil.which(argv[0]) is None:
@@ -32,7 +32,7 @@ class Process:
         self.name = name
         with log_file.open("ab") as output:
             self._child = subprocess.Popen(
-                argv,
+                ["setpriv", "--pdeathsig", "KILL", *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -86,7 +86,10 @@ def registry(storage: Path, run_dir: Path) -> Process:
 
 
 def pebble(chain: Path, key: Path, run_dir: Path) -> Process:
-    """Pebble; it validates on ports 80 and 443 with the recursor that has no cache."""
+    """Pebble; it validates on ports 80 and 443 with the recursor that has no cache.
+
+    `PEBBLE_…` variables of the environment win over ours.
+    """
     config = {
         "pebble": {
             "listenAddress": f"127.0.0.1:{PEBBLE_PORT}",
@@ -102,4 +105,5 @@ def pebble(chain: Path, key: Path, run_dir: Path) -> Process:
     path = run_dir / "pebble.json"
     path.write_text(json.dumps(config, indent=1))
     argv = ["pebble", "-config", str(path), "-dnsserver", f"{addresses.RECURSOR_ACME}:53"]
-    return Process("pebble", argv, run_dir / "pebble.log", PEBBLE_ENVIRONMENT)
+    given = {name: value for name, value in os.environ.items() if name.startswith("PEBBLE_")}
+    return Process("pebble", argv, run_dir / "pebble.log", PEBBLE_ENVIRONMENT | given)

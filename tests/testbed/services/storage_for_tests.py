@@ -15,7 +15,7 @@ LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
 def layer() -> bytes:
-    """The image's only layer: always the same bytes."""
+    """The image's only layer: always the same bytes (no real archive)."""
     return random.Random(1).randbytes(LAYER_SIZE)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from dnslib import QTYPE, RR, A, DNSRecord
 
-from testbed.services import Rr, ServerFault, addresses
+from testbed.services import ControlError, Rr, ServerFault, addresses
 
 from .conftest import UPSTREAM_PORT
 
@@ -97,6 +97,12 @@ class TestAuthoritative:
         zone.set_account_active(False)
         assert bed.dig(NS[0], SITE).header.rcode == 5
 
+    def test_zone_of_another_account_is_served(self, bed):
+        bed.control.set_publication_delay(0)
+        bed.control.put_zone_elsewhere("theirs.org", [Rr("www.theirs.org", "A", 60, NEW)])
+        assert bed.answers(NS[0], "www.theirs.org") == [NEW]
+        assert bed.control.domains() == []
+
     def test_child_delegation_is_a_referral(self, bed, zone):
         zone.add_record("fedi-test.org", "child", "NS", addresses.OTHER_PROVIDER)
         reply = bed.dig(NS[0], "www.child.fedi-test.org")
@@ -178,6 +184,10 @@ class TestDelegation:
         assert bed.answers(MACHINE, SITE) == [NEW]
         assert bed.answers(MACHINE, "fedi-test.org", "NS") == ["ns1.other-dns.net."]
         assert bed.answers(NS[0], SITE) == [OLD]
+
+    def test_record_that_cannot_be_sent_is_refused(self, bed):
+        with pytest.raises(ControlError, match="no record type WKS"):
+            bed.control.put_other_zone("x.org", [Rr("x.org", "WKS", 60, "x")])
 
     def test_delegated_where_nobody_serves_it_is_servfail(self, bed):
         assert bed.dig(MACHINE, SITE).header.rcode == 2

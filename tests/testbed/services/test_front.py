@@ -73,6 +73,13 @@ class TestFiles:
         assert int(downloaded) == size and float(speed) > 50_000_000, done
 
 
+    def test_request_log(self, bed, url):
+        bed.control.clear_front_requests()
+        bed.https("GET", url, Range="bytes=0-9")
+        (line,) = bed.control.front_requests()
+        assert (line["host"], line["path"], line["range"], line["status"]) == (RELEASES, "/file", "bytes=0-9", 206)
+
+
 class TestTls:
     def test_unknown_name_is_an_alert(self, bed):
         context = ssl.create_default_context(cafile=bed.ca)
@@ -147,6 +154,16 @@ class TestRegistry:
         described = json.loads(manifest.body)["layers"][0]
         blob = bed.https("GET", f"{host}/v2/{name}/blobs/{described['digest']}", Authorization=token)
         assert blob.body == layer() and digest(blob.body) == described["digest"]
+
+    @pytest.mark.parametrize("name", ["ghcr.io/mastodon/mastodon:test", "docker.io/library/postgres:test"])
+    def test_real_client_pulls(self, bed, tmp_path, name):
+        trusted = tmp_path / "trusted"
+        trusted.mkdir()
+        (trusted / "ca.crt").write_bytes(bed.ca.read_bytes())
+        argv = ["skopeo", "copy", "--insecure-policy", "--src-cert-dir", str(trusted), f"docker://{name}"]
+        done = bed.run(*argv, f"dir:{tmp_path}/image")
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "image" / digest(layer()).removeprefix("sha256:")).read_bytes() == layer()
 
     def test_layer_is_resumed_with_a_range(self, bed):
         token = self._token(bed, GHCR)

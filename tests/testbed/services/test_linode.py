@@ -208,7 +208,7 @@ class TestDomains:
         assert {field for field, _ in api.refused("POST", "/domains", {})} == {"domain", "type"}
 
     def test_zone_of_another_account_is_refused_and_invisible(self, api):
-        api.emulator.store.set_elsewhere(["fedi-test.org"])
+        api.emulator.store.put_elsewhere("fedi-test.org", [])
         assert api.refused("POST", "/domains", ZONE)[0][0] == "domain"
         assert api("GET", "/domains")[1]["data"] == []
 

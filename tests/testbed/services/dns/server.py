@@ -99,10 +99,10 @@ class NameServer:
         )
         try:
             answer = self._responder(question)
+            reply = _message(record, answer, tcp) if isinstance(answer, Answer) else answer
         except Exception:
             log.exception("%s: no answer for %s %s", self.name, question.name, question.type)
-            answer = Answer(rcode=RCODE.SERVFAIL, authoritative=False)
-        reply = _message(record, answer, tcp) if isinstance(answer, Answer) else answer
+            reply = _message(record, Answer(rcode=RCODE.SERVFAIL, authoritative=False), tcp)
         self._queries.add(question, RCODE[DNSRecord.parse(reply).header.rcode] if reply else "none")
         return reply
 
@@ -138,6 +138,8 @@ class _Udp(FreeBind, socketserver.ThreadingUDPServer):
 
 
 class _UdpHandler(socketserver.BaseRequestHandler):
+    server: _Udp
+
     def handle(self) -> None:
         raw, sock = self.request
         reply = self.server.name_server.reply(raw, self.client_address[0], tcp=False)
@@ -154,6 +156,7 @@ class _Tcp(FreeBind, socketserver.ThreadingTCPServer):
 
 
 class _TcpHandler(socketserver.StreamRequestHandler):
+    server: _Tcp
     timeout = 30
 
     def handle(self) -> None:

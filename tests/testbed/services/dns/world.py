@@ -41,7 +41,9 @@ class OtherProvider:
 
     def put(self, name: str, records: Iterable[Rr]) -> None:
         """Makes or replaces a zone; it is served at once."""
-        name = normal(name)
+        name, records = normal(name), list(records)
+        for rr in records:
+            rr.wire()  # a record that cannot be sent is the caller's error, now
         own = Rr(name, "NS", 3600, addresses.OTHER_PROVIDER)
         zone = _zone(name, addresses.OTHER_PROVIDER, f"hostmaster.{addresses.OTHER_PROVIDER}", [own, *records])
         with self._lock:

@@ -34,7 +34,8 @@ class Rr:
 
     def wire(self) -> RR:
         """The record as dnslib sends it."""
-        return RR(self.name or ".", getattr(QTYPE, self.type), rdata=_rdata(self), ttl=self.ttl)
+        rdata = _rdata(self)
+        return RR(self.name or ".", getattr(QTYPE, self.type), rdata=rdata, ttl=self.ttl)
 
 
 def _rdata(rr: Rr) -> dnslib.RD:

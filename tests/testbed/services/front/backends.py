@@ -57,7 +57,7 @@ class Proxy:
         try:
             connection.request(request.method, target, body=request.body or None, headers=headers)
             reply = connection.getresponse()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             connection.close()
             return Response.text(502, f"The service behind this name does not answer: {error}\n")
         kept = [(name, value) for name, value in reply.getheaders() if name.lower() not in HOP_BY_HOP]

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -97,13 +98,14 @@ class Cut(Exception):
     """The fault ended the connection."""
 
 
-def send_body(sock: socket.socket, chunks: Iterable[bytes | memoryview], fault: HostFault | None) -> None:
-    """Sends the chunks of a body; raises `Cut` when the fault ended the connection."""
+def send_body(sock: socket.socket, chunks: Iterable[bytes | memoryview], fault: HostFault | None) -> int:
+    """Sends the chunks of a body and counts its bytes; raises `Cut` when the fault ended the connection."""
+    sent = 0
     if fault is None:
         for chunk in chunks:
             sock.sendall(chunk)
-        return
-    sent = 0
+            sent += len(chunk)
+        return sent
     cut = fault.cut()
     for chunk in chunks:
         piece = _flipped(bytes(chunk), sent, fault.flip_at)
@@ -113,6 +115,7 @@ def send_body(sock: socket.socket, chunks: Iterable[bytes | memoryview], fault: 
             raise Cut
         _paced(sock, piece, fault.bytes_per_second)
         sent += len(piece)
+    return sent
 
 
 def _flipped(piece: bytes, offset: int, flip_at: int | None) -> bytes:
@@ -136,7 +139,8 @@ def _paced(sock: socket.socket, piece: bytes, bytes_per_second: int | None) -> N
 def close_properly(sock: socket.socket) -> None:
     """TLS close_notify and FIN: the peer sees an end, too early."""
     sock.settimeout(1)
-    sock.unwrap()
+    if isinstance(sock, ssl.SSLSocket):
+        sock.unwrap()
 
 
 def reset(sock: socket.socket) -> None:

@@ -1,5 +1,6 @@
 """Accepts connections, ends TLS, reads requests, sends answers through the faults."""
 
+import collections
 import http.server
 import logging
 import socket
@@ -17,6 +18,7 @@ log = logging.getLogger("front")
 
 IDLE_SECONDS = 120
 BODY_LIMIT = 64 * 1024 * 1024
+LOG_SIZE = 50_000
 
 
 class Front:
@@ -24,6 +26,7 @@ class Front:
 
     def __init__(self, listen: list[str], chain: str, key: str, backends: Mapping[str, Backend]) -> None:
         self.backends, self.faults = dict(backends), HostFaults()
+        self.requests: collections.deque[dict] = collections.deque(maxlen=LOG_SIZE)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(chain, key)
         self._context.set_alpn_protocols(["http/1.1"])
@@ -52,7 +55,7 @@ class _Server(FreeBind, http.server.ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Without the look-up of the own name that http.server does."""
         FreeBind.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def finish_request(self, request: socket.socket, client_address) -> None:
         """The TLS handshake, in the connection's own thread."""
@@ -103,7 +106,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             answer = self.server.front.backends[host].answer(request)
         else:
             answer = Response.text(421, "Misdirected Request\n")
-        log.info("%s %s %s%s %s%s", caller, self.command, host, self.path, answer.status, " fault" if fault else "")
+        self.server.front.requests.append(
+            {
+                "time": time.time(),
+                "caller": caller,
+                "method": self.command,
+                "host": host,
+                "path": self.path,
+                "range": self.headers.get("Range"),
+                "status": answer.status,
+                "fault": fault is not None,
+            }
+        )
         self._send(answer, fault)
 
     def _request(self, caller: str) -> Request | None:
@@ -111,7 +125,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         if length > BODY_LIMIT or "Transfer-Encoding" in self.headers:
             return None
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        # Fields that come several times are one list (RFC 9110 §5.3): Docker sends many `Accept`.
+        headers = {name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers}
         return Request(self.command, path, query, headers, self.rfile.read(length), caller)
 
     def _send(self, answer: Response | Stream, fault: HostFault | None) -> None:
@@ -130,7 +145,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             answer.headers.append(("Connection", "close"))
             self.close_connection = True
         self.connection.sendall(self._head(answer))
-        send_body(self.connection, answer.chunks, fault)
+        sent = send_body(self.connection, answer.chunks, fault)
+        if answer.length is not None and sent < answer.length:
+            log.warning("%s%s ended after %d of %d bytes", self.headers.get("Host"), self.path, sent, answer.length)
+            self.close_connection = True
 
     def _head(self, answer: Stream) -> bytes:
         reason = self.responses[answer.status][0] if answer.status in self.responses else "Unknown"

@@ -14,7 +14,7 @@ MAX_RECORDS = 12_000
 
 DEFAULT_TTL, DEFAULT_REFRESH, DEFAULT_RETRY, DEFAULT_EXPIRE = 86400, 14400, 14400, 1209600
 
-NEW_DOMAIN = {
+NEW_DOMAIN: dict[str, Any] = {
     "status": "active",
     "description": None,
     "group": "",
@@ -28,7 +28,7 @@ NEW_DOMAIN = {
     "soa_email": None,
     "errors": "",
 }
-NEW_RECORD = {
+NEW_RECORD: dict[str, Any] = {
     "name": "",
     "target": "",
     "priority": 0,
@@ -51,15 +51,17 @@ class Store:
         self._listener = listener
         self._domains: dict[int, dict[str, Any]] = {}
         self._records: dict[int, dict[int, dict[str, Any]]] = {}
-        self._elsewhere: set[str] = set()
+        self._elsewhere: dict[str, Zone] = {}
         self._next_id = 1_000_000
         self._serial = int(time.time())
         self.lock = threading.RLock()
 
-    def set_elsewhere(self, names: Iterable[str]) -> None:
-        """Zones that another account holds: they cannot be created or seen here."""
+    def put_elsewhere(self, name: str, records: Iterable[Rr]) -> None:
+        """A zone that another account holds: served, but it cannot be created or seen here."""
+        domain = {**NEW_DOMAIN, "domain": name, "soa_email": f"someone@{normal(name)}"}
         with self.lock:
-            self._elsewhere = {normal(name) for name in names}
+            self._elsewhere[normal(name)] = self._rendered(domain, tuple(records))
+            self._listener(normal(name), self._elsewhere[normal(name)])
 
     def domains(self) -> list[dict]:
         """All domains, oldest first."""
@@ -79,7 +81,7 @@ class Store:
         with self.lock:
             self._refuse_taken(fields["domain"], None)
             now = _now()
-            domain = {"id": self._new_id(), **NEW_DOMAIN, **fields, "created": now, "updated": now}
+            domain: dict[str, Any] = {"id": self._new_id(), **NEW_DOMAIN, **fields, "created": now, "updated": now}
             domain["domain"] = domain["domain"].lower()
             self._domains[domain["id"]] = domain
             self._records[domain["id"]] = {}
@@ -172,6 +174,8 @@ class Store:
         with self.lock:
             for domain in self.domains():
                 self.delete_domain(domain["id"])
+            for name in self._elsewhere:
+                self._listener(name, None)
             self._elsewhere.clear()
 
     def zone(self, domain_id: int) -> Zone | None:
@@ -180,20 +184,25 @@ class Store:
             domain = self.domain(domain_id)
             if domain["status"] != "active" or domain["type"] != "master":
                 return None
-            ttl = domain["ttl_sec"] or DEFAULT_TTL
-            name = normal(domain["domain"])
-            servers = [Rr(name, "NS", ttl, f"ns{number}.linode.com") for number in range(1, 6)]
-            own = [_published(record, name, ttl) for record in self._records[domain_id].values()]
-            self._serial += 1
-            return Zone(
-                name, "ns1.linode.com", domain["soa_email"].replace("@", "."), self._serial,
-                domain["refresh_sec"] or DEFAULT_REFRESH, domain["retry_sec"] or DEFAULT_RETRY,
-                domain["expire_sec"] or DEFAULT_EXPIRE, ttl, ttl, (*servers, *own),
-            )  # fmt: skip
+            name, ttl = normal(domain["domain"]), domain["ttl_sec"] or DEFAULT_TTL
+            return self._rendered(
+                domain, tuple(_published(record, name, ttl) for record in self._records[domain_id].values())
+            )
+
+    def _rendered(self, domain: Mapping[str, Any], records: tuple[Rr, ...]) -> Zone:
+        """The zone with Linode's SOA and NS records; the TTL is also the negative one (linode.md §1.3)."""
+        name, ttl = normal(domain["domain"]), domain["ttl_sec"] or DEFAULT_TTL
+        servers = tuple(Rr(name, "NS", ttl, f"ns{number}.linode.com") for number in range(1, 6))
+        self._serial += 1
+        return Zone(
+            name, "ns1.linode.com", domain["soa_email"].replace("@", "."), self._serial,
+            domain["refresh_sec"] or DEFAULT_REFRESH, domain["retry_sec"] or DEFAULT_RETRY,
+            domain["expire_sec"] or DEFAULT_EXPIRE, ttl, ttl, servers + records,
+        )  # fmt: skip
 
     def _add_record(self, domain_id: int, fields: Mapping[str, Any]) -> dict:
         now = _now()
-        record = {"id": self._new_id(), **NEW_RECORD, **fields, "created": now, "updated": now}
+        record: dict[str, Any] = {"id": self._new_id(), **NEW_RECORD, **fields, "created": now, "updated": now}
         self._records[domain_id][record["id"]] = record
         return record
 
