@@ -2,25 +2,31 @@
 //!
 //! Adding a kind is one file here and its table of tests: *state of the fake host* → *drift*, *log of what apply did*.
 
+mod agent;
 pub mod apt;
 mod directory;
 mod drift;
 mod file;
 mod once;
 pub(crate) mod stamp;
+mod swap;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unit;
+pub(crate) mod user;
 
 use std::fmt::Display;
 
 use async_trait::async_trait;
 
+pub use agent::{AGENT, Agent};
 pub use directory::Directory;
 pub use drift::{Change, Drift, Wait};
 pub use file::File;
 pub use once::{Once, Reload};
+pub use swap::SwapFile;
 pub use unit::Unit;
+pub use user::SudoUser;
 
 use crate::host::{Host, Probe};
 

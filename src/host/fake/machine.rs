@@ -35,6 +35,7 @@ pub(crate) struct Machine {
     /// Prepared answers; a question without one gets "no such name".
     pub(crate) dns: BTreeMap<String, Answer>,
     pub(crate) apt: super::apt::Apt,
+    pub(crate) swap: super::accounts::Swap,
     pub(crate) ssh: super::ssh::Ssh,
     pub(crate) systemd: super::systemd::Systemd,
     pub(crate) uplink: super::uplink::Uplink,
@@ -68,6 +69,12 @@ impl Machine {
         machine.place("/etc/os-release", Kind::File, "ID=debian\nVERSION_ID=\"11\"\nVERSION_CODENAME=bullseye\n", 0o644);
         let sources = "deb http://deb.debian.org/debian bullseye main\ndeb http://deb.debian.org/debian-security bullseye-security main\n";
         machine.place("/etc/apt/sources.list", Kind::File, sources, 0o644);
+        machine.place("/etc/fstab", Kind::File, "/dev/sda / ext4 errors=remount-ro 0 1\n", 0o644);
+        machine.place("/etc/shadow", Kind::File, "root:$6$x:19000:0:99999:7:::\n", 0o640);
+        machine.place("/proc/self/exe", Kind::File, "tootstrap", 0o755);
+        machine.place("/proc/sys/kernel/random/boot_id", Kind::File, "first\n", 0o444);
+        machine.swap.active.push(("/dev/sda2".into(), 524_288));
+        machine.tell_swaps();
         machine.place("/etc/hosts", Kind::File, "127.0.0.1\tlocalhost\n", 0o644);
         machine.place("/proc/meminfo", Kind::File, "MemTotal:        2014808 kB\nSwapTotal:        524284 kB\n", 0o444);
         ["ssh.service", "cron.service"].iter().for_each(|unit| machine.systemd.add(unit, true));
@@ -79,7 +86,24 @@ impl Machine {
             shell: "/bin/bash".into(),
             groups: vec!["root".into()],
         });
-        machine.programs.extend(["systemctl", "dpkg", "dpkg-query", "apt-get", "apt-cache", "sshd", "ss", "nproc"].map(String::from));
+        machine.programs.extend(
+            [
+                "systemctl",
+                "dpkg",
+                "dpkg-query",
+                "apt-get",
+                "apt-cache",
+                "sshd",
+                "ss",
+                "nproc",
+                "useradd",
+                "usermod",
+                "chpasswd",
+                "mkswap",
+                "swapon",
+            ]
+            .map(String::from),
+        );
         machine.space = Space { free: 40 << 30, total: 50 << 30 };
         machine
     }

@@ -3,6 +3,7 @@
 //! An unknown command is an error that names it; a command that changes something is refused by `query`. Each area simulates its own
 //! programs in a file here ([`Program`]) on the shared [`Machine`]. Trouble is injected with [`FakeHost::fail_next`].
 
+pub(crate) mod accounts;
 pub(crate) mod apt;
 mod machine;
 pub(crate) mod ssh;
@@ -74,7 +75,15 @@ impl std::fmt::Debug for Trouble {
 }
 
 /// Every area's programs. A new area adds its function here.
-const PROGRAMS: &[Program] = &[uplink::ip, systemd::systemctl, apt::dpkg, apt::apt, ssh::programs];
+#[rustfmt::skip]
+const PROGRAMS: &[Program] = &[
+    uplink::ip,
+    accounts::programs,
+    systemd::systemctl,
+    apt::dpkg,
+    apt::apt,
+    ssh::programs,
+];
 
 /// Every simulated site. A new one adds its function here.
 const SITES: &[Site] = &[apt::mirror, uplink::metadata];

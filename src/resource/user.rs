@@ -1,0 +1,252 @@
+//! The account with sudo.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Drift, Lock, Resource, stamp};
+use crate::host::{Access, Account, Cmd, Host, Probe};
+use crate::report::WithRemedy;
+use crate::settings::UserName;
+
+const ROOTS_KEYS: &str = "/root/.ssh/authorized_keys";
+/// First uid of ordinary accounts (Debian's `/etc/adduser.conf`).
+const FIRST_ORDINARY: u32 = 1000;
+
+/// An account in group `sudo` (never `docker`, which is root without a password). It is made once, with a generated password and root's
+/// authorized keys; an ordinary account that is there is adopted, its password untouched.
+pub struct SudoUser {
+    name: UserName,
+    password: SecretString,
+}
+
+impl SudoUser {
+    /// This account; the password is used only if the account is made.
+    pub fn new(name: UserName, password: SecretString) -> Self {
+        Self { name, password }
+    }
+
+    fn keys_stamp(&self) -> String {
+        format!("user/{}-keys", self.name)
+    }
+
+    async fn existing(&self, host: &dyn Probe) -> anyhow::Result<Option<Account>> {
+        let Some(account) = host.account(self.name.as_str()).await? else { return Ok(None) };
+        if is_ordinary(&account) {
+            return Ok(Some(account));
+        }
+        let why = format!("{} is an account of the system (uid {}, shell {})", account.name, account.uid, account.shell.display());
+        Err(anyhow::anyhow!(why)).remedy("choose another name for the sudo user (USER_NAME, --sudo-user)")
+    }
+
+    async fn lacks_password(&self, host: &dyn Probe) -> anyhow::Result<bool> {
+        Ok(is_ours(host, self.name.as_str()).await? && !has_ever_had_password(host, self.name.as_str()).await?)
+    }
+
+    /// Root's keys, if the account shall get them: it has no keys of its own and never got any from us.
+    async fn keys_to_copy(&self, host: &dyn Probe, account: Option<&Account>) -> anyhow::Result<Option<String>> {
+        let has_own = match account {
+            Some(account) => host.stat(&keys_file(account)).await?.is_some(),
+            None => false,
+        };
+        if has_own || stamp::read(host, &self.keys_stamp()).await?.is_some() {
+            return Ok(None);
+        }
+        let keys = host.read_text(Path::new(ROOTS_KEYS)).await?.unwrap_or_default();
+        let keys = usable_keys(&keys);
+        Ok((!keys.is_empty()).then_some(keys))
+    }
+
+    async fn make(&self, host: &dyn Host) -> anyhow::Result<Account> {
+        // Before the account: after a crash in between it is still known whose it is.
+        stamp::write(host, &origin_stamp(self.name.as_str()), "made by tootstrap").await?;
+        let useradd = Cmd::new("useradd").args(["--create-home", "--shell", "/bin/bash", "--groups", "sudo", self.name.as_str()]);
+        host.run(&useradd)
+            .await
+            .with_context(|| format!("cannot create user {}", self.name))
+            .remedy("if a group has this name already, choose another name for the sudo user")?;
+        host.account(self.name.as_str()).await?.with_context(|| format!("user {} is not there although useradd succeeded", self.name))
+    }
+
+    async fn copy_keys(&self, host: &dyn Host, account: &Account, keys: &str) -> anyhow::Result<()> {
+        let file = keys_file(account);
+        let owned = |mode| Access { mode, uid: account.uid, gid: account.gid };
+        host.make_dir(file.parent().unwrap_or(&account.home), owned(0o700)).await?;
+        host.write(&file, keys.as_bytes(), owned(0o600)).await?;
+        stamp::write(host, &self.keys_stamp(), "copied").await
+    }
+}
+
+/// Whether a person could use this account: uid ≥ 1000 and a login shell.
+pub(crate) fn is_ordinary(account: &Account) -> bool {
+    let shell = account.shell.file_name().unwrap_or_default();
+    (FIRST_ORDINARY..65534).contains(&account.uid) && shell != "nologin" && shell != "false"
+}
+
+/// Whether this program made the account.
+pub(crate) async fn is_ours(host: &dyn Probe, name: &str) -> anyhow::Result<bool> {
+    Ok(stamp::read(host, &origin_stamp(name)).await?.is_some())
+}
+
+fn origin_stamp(name: &str) -> String {
+    format!("user/{name}")
+}
+
+/// Where sshd looks for an account's keys by default.
+pub(crate) fn keys_file(account: &Account) -> PathBuf {
+    account.home.join(".ssh/authorized_keys")
+}
+
+/// The second field of an account's line in `/etc/shadow`.
+pub(crate) async fn shadow(host: &dyn Probe, name: &str) -> anyhow::Result<String> {
+    let shadow = host.read_text(Path::new("/etc/shadow")).await?.unwrap_or_default();
+    let field = shadow.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.split(':').next());
+    Ok(field.unwrap_or_default().to_owned())
+}
+
+/// A bare `!` or `*` is what useradd leaves; `passwd --lock` keeps the hash behind its `!`.
+async fn has_ever_had_password(host: &dyn Probe, name: &str) -> anyhow::Result<bool> {
+    Ok(shadow(host, name).await?.len() > 2)
+}
+
+/// Keys that a user can log in with. Cloud images give root keys that only print "log in as another user": such options are taken off.
+fn usable_keys(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let usable = lines.map(|line| match line.split_once("exit 142\" ") {
+        Some((_, key)) => format!("{key}\n"),
+        None => format!("{line}\n"),
+    });
+    usable.collect()
+}
+
+impl fmt::Display for SudoUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sudo user {}", self.name)
+    }
+}
+
+#[async_trait]
+impl Resource for SudoUser {
+    async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
+        let mut drift = Drift::none();
+        let account = self.existing(host).await?;
+        match &account {
+            None => drift.push_do(format!("create user {} with a generated password and sudo", self.name)),
+            Some(account) => {
+                if self.lacks_password(host).await? {
+                    drift.push_do(format!("set a generated password for {}", self.name));
+                }
+                if !account.groups.iter().any(|group| group == "sudo") {
+                    drift.push_do(format!("add {} to group sudo", self.name));
+                }
+            }
+        }
+        if let Some(keys) = self.keys_to_copy(host, account.as_ref()).await? {
+            drift.push_do(format!("copy root's {} authorized keys to {}", keys.lines().count(), self.name));
+        }
+        Ok(drift)
+    }
+
+    async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
+        let account = match self.existing(host.probe()).await? {
+            Some(account) => account,
+            None => self.make(host).await?,
+        };
+        if self.lacks_password(host.probe()).await? {
+            let line = format!("{}:{}\n", self.name, self.password.expose_secret());
+            host.run(&Cmd::new("chpasswd").stdin(line.into())).await.context("cannot set the password")?;
+        }
+        if !account.groups.iter().any(|group| group == "sudo") {
+            host.run(&Cmd::new("usermod").args(["--append", "--groups", "sudo", self.name.as_str()])).await?;
+        }
+        if let Some(keys) = self.keys_to_copy(host.probe(), Some(&account)).await? {
+            self.copy_keys(host, &account, &keys).await?;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> Option<Lock> {
+        Some(Lock::Accounts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Kind;
+    use crate::host::fake::{FakeHost, Machine};
+    use crate::resource::testing::converge;
+
+    const USERADD: &str = "run useradd --create-home --shell /bin/bash --groups sudo alice";
+    const KEYS: [&str; 3] = [
+        "make_dir /home/alice/.ssh 700 1000:1000",
+        "write /home/alice/.ssh/authorized_keys 600",
+        "write /var/lib/tootstrap/stamps/user-alice-keys 644",
+    ];
+
+    fn alice() -> SudoUser {
+        SudoUser::new("alice".parse().unwrap(), "generated-password".into())
+    }
+
+    fn machine(arrange: impl Fn(&mut Machine)) -> FakeHost {
+        let host = FakeHost::debian();
+        host.machine().place("/var/lib/tootstrap", Kind::Directory, "", 0o755);
+        host.machine().place("/var/lib/tootstrap/stamps", Kind::Directory, "", 0o755);
+        arrange(&mut host.machine());
+        host
+    }
+
+    fn root_has_a_key(machine: &mut Machine) {
+        machine.place(ROOTS_KEYS, Kind::File, "ssh-ed25519 AAAA me\n", 0o600);
+    }
+
+    #[tokio::test]
+    async fn made_once_with_password_and_keys() {
+        let host = machine(root_has_a_key);
+        let expected = [&["write /var/lib/tootstrap/stamps/user-alice 644", USERADD, "run chpasswd"], &KEYS[..]].concat();
+        assert_eq!(converge(&host, &alice()).await, expected);
+        assert_eq!(host.machine().text("/home/alice/.ssh/authorized_keys"), "ssh-ed25519 AAAA me\n");
+        assert_eq!(shadow(&host, "alice").await.unwrap(), "$6$18");
+        assert_eq!(host.account("alice").await.unwrap().unwrap().groups, ["alice", "sudo"]);
+        host.machine().nodes.remove(Path::new("/home/alice/.ssh/authorized_keys"));
+        assert!(converge(&host, &alice()).await.is_empty(), "keys that the user removed come back");
+    }
+
+    #[tokio::test]
+    async fn a_crash_after_useradd_still_sets_the_password() {
+        let host = machine(|_| ());
+        host.fail_next("run chpasswd");
+        assert!(alice().apply(&host).await.is_err());
+        assert_eq!(converge(&host, &alice()).await, ["run chpasswd"]);
+    }
+
+    #[tokio::test]
+    async fn an_ordinary_account_is_adopted() {
+        let host = machine(|m| m.add_account("alice", 1000, &[], "!"));
+        assert_eq!(converge(&host, &alice()).await, ["run usermod --append --groups sudo alice"]);
+        assert_eq!(shadow(&host, "alice").await.unwrap(), "!", "the password of an adopted account was touched");
+        let own_keys = |m: &mut Machine| {
+            m.add_account("alice", 1000, &["sudo"], "$6$x");
+            m.place("/home/alice/.ssh/authorized_keys", Kind::File, "ssh-rsa BBBB\n", 0o600);
+            root_has_a_key(m);
+        };
+        assert!(converge(&machine(own_keys), &alice()).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_system_account_is_refused() {
+        let host = machine(|m| m.add_account("alice", 33, &[], "*"));
+        let error = alice().check(&host).await.unwrap_err();
+        assert!(error.to_string().contains("alice is an account of the system (uid 33"), "{error}");
+    }
+
+    #[test]
+    fn keys_that_only_print_a_message_are_made_usable() {
+        let cloud = "no-port-forwarding,command=\"echo 'Please login as the user \\\"debian\\\"';echo;sleep 10;exit 142\" ssh-rsa AAAA x\n";
+        assert_eq!(usable_keys(cloud), "ssh-rsa AAAA x\n");
+        assert_eq!(usable_keys("# comment\n\nssh-rsa BBBB\n"), "ssh-rsa BBBB\n");
+    }
+}
