@@ -1,5 +1,7 @@
 //! 3. plan: which resources, in which order. Pure: the same inputs give the same plan.
 
+pub mod base;
+
 use std::time::Duration;
 
 use crate::facts::Facts;
@@ -16,6 +18,13 @@ pub struct Inputs {
     pub facts: Facts,
     /// What it keeps to itself.
     pub secrets: Secrets,
+}
+
+/// The whole installation. Reads top to bottom; arguments are what must come first.
+pub fn build(with: &Inputs) -> Plan {
+    let mut plan = Plan::default();
+    let _base = base::add(&mut plan, with);
+    plan
 }
 
 /// A step that was added to a plan. Only [`Plan`] makes these, so a step can name only earlier ones: there are no cycles.

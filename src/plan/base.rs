@@ -1,0 +1,138 @@
+//! What everything else stands on: this program, its records, packages, swap, the sudo user.
+
+use super::{Inputs, Plan, StepRef};
+use crate::facts::{DOCKER_IS_OURS, Release};
+use crate::host::Access;
+use crate::resource::apt::{Index, Key, Packages, Repository};
+use crate::resource::{Agent, Directory, File, SudoUser, SwapFile};
+use crate::settings;
+
+/// Docker's own key, with the fingerprint that [`crate::settings::DockerRepository`] has by default.
+const DOCKER_KEY: &str = include_str!("../../assets/docker-apt-key.asc");
+
+/// Steps that others name.
+#[derive(Clone, Copy, Debug)]
+pub struct Base {
+    /// The program is installed and has written down what was asked for.
+    pub records: StepRef,
+    /// Every package is installed, Docker's included.
+    pub packages: StepRef,
+    /// There is enough swap. `None`: enough memory.
+    pub swap: Option<StepRef>,
+    /// The sudo user exists. `None`: none was asked for.
+    pub user: Option<StepRef>,
+}
+
+/// Adds the steps.
+pub fn add(plan: &mut Plan, with: &Inputs) -> Base {
+    let records = records(plan, with);
+    let packages = packages(plan, with, records);
+    let swap = SwapFile::for_memory(with.facts.memory).map(|swap| plan.step("base/swap", swap).add());
+    let user = with.settings.sudo_user.clone().map(|name| {
+        let user = SudoUser::new(name, with.secrets.sudo_password.clone());
+        plan.step("base/user", user).add()
+    });
+    Base { records, packages, swap, user }
+}
+
+fn records(plan: &mut Plan, with: &Inputs) -> StepRef {
+    let agent = plan.step("base/agent", Agent).add();
+    let directory = plan.step("base/directory", Directory::new("/etc/tootstrap", Access::root(0o700))).add();
+    let settings = File::text(settings::RECORDED, settings::record(&with.settings), Access::root(0o600));
+    plan.step("base/settings", settings).needs([agent, directory]).add()
+}
+
+fn packages(plan: &mut Plan, with: &Inputs, records: StepRef) -> StepRef {
+    let mut needs = vec![records];
+    let mut repositories = Vec::new();
+    if !with.facts.docker_packages.is_empty() {
+        needs.push(plan.step("base/docker-source", docker_repository(with)).needs([records]).add());
+        repositories.push(with.settings.docker_repository.url.clone());
+    }
+    let index = plan.step("base/index", Index::new(with.facts.release, repositories)).needs(needs).add();
+    plan.step("base/packages", Packages::new(package_names(with))).needs([index]).add()
+}
+
+fn docker_repository(with: &Inputs) -> Repository {
+    let wanted = &with.settings.docker_repository;
+    let plugin_only = "# tootstrap installs Docker's Compose plugin from here";
+    Repository {
+        name: "docker",
+        comment: if with.facts.foreign_docker { plugin_only } else { DOCKER_IS_OURS }.into(),
+        url: wanted.url.clone(),
+        architecture: with.facts.architecture.clone(),
+        suite: format!("{} stable", with.facts.release.codename()),
+        key: wanted.key_file.clone().map_or(Key::Bundled(DOCKER_KEY), Key::File),
+        fingerprint: wanted.fingerprint.clone(),
+    }
+}
+
+/// Everything in one transaction: dpkg's and apt's own start-up is paid once.
+fn package_names(with: &Inputs) -> Vec<String> {
+    let (facts, settings) = (&with.facts, &with.settings);
+    let mut names = vec!["ca-certificates"];
+    if settings.sudo_user.is_some() {
+        names.push("sudo");
+    }
+    if !facts.foreign_docker {
+        // Images unpack faster with it.
+        names.push("pigz");
+    }
+    if settings.harden {
+        names.extend(["fail2ban", "python3-systemd", "unattended-upgrades"]);
+        if facts.release == Release::Trixie {
+            // fail2ban's way to ban there, which it only recommends.
+            names.push("nftables");
+        }
+        if facts.foreign_firewall.is_none() {
+            names.push("ufw");
+        }
+    }
+    let names = names.into_iter().map(String::from);
+    names.chain(facts.docker_packages.iter().cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(with: &Inputs) -> Vec<String> {
+        let mut plan = Plan::default();
+        add(&mut plan, with);
+        plan.steps().iter().map(|step| format!("{}: {}", step.id, step.resource)).collect()
+    }
+
+    #[test]
+    fn a_small_fresh_machine() {
+        let expected = [
+            "base/agent: program /usr/local/bin/tootstrap",
+            "base/directory: directory /etc/tootstrap",
+            "base/settings: file /etc/tootstrap/settings.toml",
+            "base/docker-source: repository docker (https://download.docker.com/linux/debian)",
+            "base/index: index of Debian 11's packages",
+            "base/packages: packages ca-certificates sudo pigz fail2ban python3-systemd unattended-upgrades ufw \
+             docker-ce docker-ce-cli containerd.io docker-compose-plugin",
+            "base/swap: swap of 2048 MB",
+            "base/user: sudo user alice",
+        ];
+        assert_eq!(ids(&Inputs::sample()), expected);
+    }
+
+    #[test]
+    fn a_big_machine_with_docker_and_firewall_of_its_owner() {
+        let mut with = Inputs::sample();
+        with.facts.memory = 16 << 30;
+        with.facts.foreign_docker = true;
+        with.facts.docker_packages.clear();
+        with.facts.foreign_firewall = Some("firewalld".into());
+        with.settings.sudo_user = None;
+        let expected = [
+            "base/agent: program /usr/local/bin/tootstrap",
+            "base/directory: directory /etc/tootstrap",
+            "base/settings: file /etc/tootstrap/settings.toml",
+            "base/index: index of Debian 11's packages",
+            "base/packages: packages ca-certificates fail2ban python3-systemd unattended-upgrades",
+        ];
+        assert_eq!(ids(&with), expected);
+    }
+}
