@@ -71,7 +71,8 @@ def storage() -> list[str]:
     """The options by which buildah and podman find our storage."""
     where = cache.root() / "containers"
     state = Path("/run/tootstrap-build") / cache.key(str(where))
-    return ["--root", str(where), "--runroot", str(state), "--storage-driver", "overlay"]
+    driver = ["--storage-driver=overlay", "--storage-opt=overlay.skip_mount_home=true"]  # no mount outlives a build
+    return ["--root", str(where), "--runroot", str(state), *driver]
 
 
 def buildah(*argv: str | Path) -> str:
