@@ -21,6 +21,7 @@ from .clock import ClockGuard
 from .layout import GIB, Layout
 from .machine import Machine
 from .net import Network
+from .services import Instance
 from .services_process import Services
 from .sh import BedError
 
@@ -102,6 +103,7 @@ class Bed:
             self.services.start(self.dist, self.release)
             guest.trust(self.layout.root, "testbed-pebble", self.services.pebble_root())
             self.layout.trust.write_bytes(self.services.roots())
+            self.services.control.set_metadata(Instance(memory=(self.memory or DEFAULT_MEMORY) >> 20))
         if self.memory:
             self.machine.limit_memory(self.memory)
         if self.with_boot:

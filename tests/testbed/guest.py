@@ -127,19 +127,28 @@ def write(path: Path, content: bytes, mode: int) -> None:
     path.chmod(mode)
 
 
-def form(variables: Mapping[str, str]) -> bytes:
-    """The environment of a StackScript: only HOME, TERM, PATH, LINODE_* and the form's fields in capital letters (linode.md §3.2)."""
+def form(variables: Mapping[str, str], memory: int) -> bytes:
+    """The environment of a StackScript: only HOME, TERM, PATH, LINODE_* and the form's fields in capital letters (linode.md §3.2).
+
+    `memory` in MB. The id is that of the metadata service's `Instance`.
+    """
     environment = {
         "HOME": "/root",
         "TERM": "linux",
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "LINODE_ID": "90000001",
-        "LINODE_LISHUSERNAME": "linode90000001",
-        "LINODE_RAM": "4096",
+        "LINODE_ID": "60000001",
+        "LINODE_LISHUSERNAME": "linode60000001",
+        "LINODE_RAM": str(memory),
         "LINODE_DATACENTERID": "6",
         **{name.upper(): value for name, value in variables.items()},
     }
     return b"".join(f"{name}={value}\0".encode() for name, value in environment.items())
+
+
+def memory_of(meminfo_text: str) -> int:
+    """MB of a /proc/meminfo."""
+    line = next(line for line in meminfo_text.splitlines() if line.startswith("MemTotal:"))
+    return int(line.split()[1]) // 1024
 
 
 def meminfo(total: int, host: str) -> str:

@@ -223,6 +223,11 @@ class Machine:
         if self.on:
             self.run([f"/{guest.DIRECTORY}/hardware"])
 
+    def _memory(self) -> int:
+        """MB that the machine believes to have."""
+        own = f"/{guest.DIRECTORY}/meminfo"
+        return guest.memory_of(self.get(own if self.exists(own) else "/proc/meminfo").decode())
+
     def swapoff(self) -> None:
         mounts.swapoff_below(self.layout.root)
 
@@ -244,7 +249,7 @@ class Machine:
         """
         start = self.layout.console.stat().st_size if self.layout.console.exists() else 0
         self.put("/root/StackScript", script, 0o700)
-        self.put(f"/{guest.DIRECTORY}/form", guest.form(fields), 0o600)
+        self.put(f"/{guest.DIRECTORY}/form", guest.form(fields, self._memory()), 0o600)
         if self.on:
             self.run(["rm", "-f", guest.STATUS])
             self.run(["systemctl", "--no-block", "start", "testbed-stackscript.service"])

@@ -1,0 +1,38 @@
+"""What fixtures and tests share."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from testbed.bed import Bed
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The one real run of the StackScript that the other tests start from."""
+
+    status: int
+    console: str
+    seconds: float
+    zones: list[tuple[dict, list[dict]]]
+
+
+def fresh_world(bed: Bed) -> None:
+    """Linode's account, DNS, caches and faults as at the start."""
+    bed.services.control.reset()
+    # Real publication takes seconds; tests about it set their own.
+    bed.services.control.set_publication_delay(3.0)
+
+
+def wait_healthy(bed: Bed, timeout: float = 120) -> None:
+    """Until every container that has a health check says healthy."""
+    script = "docker ps -a --format '{{.Names}} {{.Status}}'"
+    limit = time.monotonic() + timeout
+    while True:
+        lines = bed.machine.sh(script).splitlines()
+        bad = [line for line in lines if "Up" not in line or "(health: starting)" in line or "(unhealthy)" in line]
+        if lines and not bad:
+            return
+        assert time.monotonic() < limit, f"not healthy after {timeout:g} s: {bad or 'no containers'}"
+        time.sleep(0.5)

@@ -1,0 +1,90 @@
+"""On a bare machine: a plan changes nothing, and bad answers are refused before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fingerprint import difference, fingerprint
+from product import CHANGES_PENDING, REFUSED, Product, environment
+from testbed import layout as where
+from testbed.bed import Bed
+from testbed.demo import FORM
+
+
+@pytest.fixture(scope="module")
+def uploaded(bare: Bed, dist: Path) -> Product:
+    return Product.uploaded(bare.machine, dist)
+
+
+def test_a_plan_changes_nothing(bare: Bed, uploaded: Product) -> None:
+    before = fingerprint(bare.machine)
+    plan = uploaded.plan(env=environment(FORM))
+    assert plan.status == CHANGES_PENDING, plan.explained()
+    assert len(plan.ids("pending")) > 10, plan.explained()
+    assert plan.ids("changed", "failed", "blocked", "stopped") == set(), plan.explained()
+    assert difference(before, fingerprint(bare.machine)) == ""
+    assert not bare.machine.exists("/etc/tootstrap") and not bare.machine.exists("/var/lib/tootstrap")
+    assert bare.services.control.domains() == []
+
+
+@dataclass(frozen=True)
+class Bad:
+    """One answer of the form; `says`: what the message must contain besides the field's name."""
+
+    field: str
+    value: str
+    says: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.field}={self.value[:24]!a}"
+
+
+BAD = [
+    Bad("DOMAIN", "https://fedi-test.org/", "fedi-test.org"),
+    Bad("DOMAIN", "fedi test.org"),
+    Bad("DOMAIN", "localhost"),
+    Bad("DOMAIN", "-bad-.org"),
+    Bad("DOMAIN", "203.0.113.10"),
+    Bad("SUBDOMAIN", "social.fedi-test.org"),
+    Bad("SUBDOMAIN", "so_cial!"),
+    Bad("SOA_EMAIL_ADDRESS", "not an address"),
+    Bad("SOA_EMAIL_ADDRESS", "ada@"),
+    Bad("OWNER_EMAIL", "ada@no-such-domain-at-all.example", "no-such-domain-at-all.example"),
+    Bad("OWNER_EMAIL", "ada@example.com", "example.com"),
+    Bad("OWNER_USERNAME", "ada-lovelace"),
+    Bad("OWNER_USERNAME", "a" * 31),
+    Bad("USER_NAME", "root"),
+    Bad("USER_NAME", "www-data", "www-data"),
+    Bad("USER_NAME", "Ada"),
+    Bad("USER_NAME", "ada lovelace"),
+    Bad("SINGLE_USER_MODE", "perhaps"),
+    Bad("DISABLE_ROOT", "maybe"),
+    Bad("TOKEN_PASSWORD", "a" * 32 + "\u200b" + "a" * 32),
+    Bad("TOKEN_PASSWORD", " " + "a" * 64 + "\n"),
+]
+
+
+@pytest.fixture(scope="module")
+def untouched(bare: Bed, uploaded: Product) -> Mapping[str, list[str]]:
+    return fingerprint(bare.machine)
+
+
+@pytest.mark.parametrize("bad", BAD, ids=str)
+def test_a_bad_answer_is_refused(bare: Bed, uploaded: Product, untouched: dict[str, list[str]], bad: Bad) -> None:
+    answers = {**environment(FORM), "TOKEN_PASSWORD": where.TOKEN, bad.field: bad.value}
+    run = uploaded.plain("install", env=answers)
+    assert run.status == REFUSED, run.text
+    assert bad.field in run.text and bad.says in run.text, run.text
+    if bad.field == "TOKEN_PASSWORD":
+        assert bad.value.strip() not in run.text, "the token is in the message"
+    assert bare.services.control.domains() == []
+    assert not bare.machine.exists("/opt/mastodon")
+
+
+def test_after_all_refusals_the_machine_is_as_before(bare: Bed, untouched: dict[str, list[str]]) -> None:
+    """On exit 2 the binary and the valid answers may stay (design.md §2): nothing else."""
+    lines = difference(untouched, fingerprint(bare.machine)).splitlines()
+    assert [line for line in lines if "tootstrap" not in line and " /etc d " not in line and " /usr/local/bin d " not in line] == []
