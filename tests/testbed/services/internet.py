@@ -12,6 +12,8 @@ from .dns.publication import Publication
 from .dns.recursor import Recursor, Upstream
 from .dns.server import NameServer, QueryLog, Responder
 from .dns.world import OtherProvider, Registrars, mail_zones
+from .dns.zone import Rr, normal
+from .front.acme import CaaChecked
 from .front.backends import Directory, Proxy
 from .front.registries import GuardedRegistry, TokenRealm, Tokens
 from .front.server import Front
@@ -98,9 +100,15 @@ class Internet:
         at += [(f"recursor {address}", address, recursor.respond) for address, recursor in self.recursors.items()]
         return [NameServer(name, address, respond, self.queries) for name, address, respond in at]
 
+    def _caa(self, name: str) -> list[Rr]:
+        """CAA records of this name, without those at the end of an alias."""
+        answers = self.recursors[addresses.RECURSOR_ACME].resolve(name, "CAA").answers
+        return [rr for rr in answers if rr.type == "CAA" and normal(rr.name) == name]
+
     def _backends(self) -> dict:
         registry, tokens = Proxy(processes.REGISTRY_PORT), Tokens()
-        acme = Proxy(processes.PEBBLE_PORT, tls=True, rewrite={"/directory": "/dir"})
+        pebble = Proxy(processes.PEBBLE_PORT, tls=True, rewrite={"/directory": "/dir"})
+        acme = CaaChecked(pebble, self._caa)
         return {
             addresses.API: self.api,
             addresses.ACME: acme,

@@ -1,5 +1,6 @@
 """The TLS front with what stands behind it, and its faults."""
 
+import base64
 import http.client
 import http.server
 import json
@@ -219,6 +220,28 @@ class TestAcme:
         chain, root = str(tmp_path / "chain"), str(tmp_path / "root")
         check = ["openssl", "verify", "-verify_hostname", "social.fedi-test.org"]
         assert bed.run(*check, "-CAfile", root, "-untrusted", chain, chain).stdout.endswith("OK\n")
+
+    def _order(self, bed, name) -> dict:
+        """The problem that a new order without a valid signature gets."""
+        payload = base64.urlsafe_b64encode(json.dumps({"identifiers": [{"type": "dns", "value": name}]}).encode())
+        body = json.dumps({"protected": "", "payload": payload.decode().rstrip("="), "signature": ""})
+        reply = bed.https("POST", f"{addresses.ACME}/order-plz", body, Content_Type="application/jose+json")
+        return json.loads(reply.body)
+
+    @pytest.mark.parametrize(
+        ("name", "tag", "value", "forbidden"),
+        [
+            ("", "issue", "ca.example.net", True),
+            ("social", "issue", ";", True),
+            ("", "issue", "letsencrypt.org", False),
+            ("", "iodef", "mailto:a@example.org", False),
+        ],
+    )
+    def test_caa_record_forbids_us(self, bed, name, tag, value, forbidden):
+        bed.control.set_publication_delay(0)
+        bed.control.put_zone("fedi-test.org", [{"type": "CAA", "name": name, "tag": tag, "target": value}])
+        problem = self._order(bed, "social.fedi-test.org")
+        assert (problem["type"] == "urn:ietf:params:acme:error:caa") is forbidden, problem
 
     def test_authority_is_rate_limited(self, bed):
         problem = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many certificates"}

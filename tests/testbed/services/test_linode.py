@@ -229,6 +229,12 @@ class TestDomains:
         domain = api("POST", "/domains", ZONE)[1]
         assert domain["errors"] == "" and domain["created"] and domain["updated"]
 
+    @pytest.mark.parametrize("status", ["edit_mode", "has_errors"])
+    def test_statuses_that_only_linode_sets(self, api, status):
+        api.emulator.store.put_zone(ZONE | {"status": status, "domain": "Fedi-Test.org"}, [])
+        (domain,) = api("GET", "/domains")[1]["data"]
+        assert (domain["status"], domain["domain"]) == (status, "Fedi-Test.org")
+
     def test_put_changes_only_what_is_given(self, api):
         zone = api.zone(description="keep me", ttl_sec=3600)
         status, domain = api("PUT", f"/domains/{zone}", {"ttl_sec": 300})
