@@ -1,6 +1,8 @@
 //! 3. plan: which resources, in which order. Pure: the same inputs give the same plan.
 
 pub mod base;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
