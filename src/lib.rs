@@ -8,14 +8,16 @@
 //! 4. [`run`]: doing it: check, apply, check,
 //! 5. [`report`]: telling it.
 //!
-//! [`resource`] holds the kinds of thing that a machine can have, [`host`] is the only door to the machine.
+//! [`cli`] is the door for people. [`resource`] holds the kinds of thing that a machine can have, [`host`] is the only door to the machine.
 
 pub mod assets;
+pub mod cli;
 pub mod facts;
 pub mod host;
 pub mod plan;
 pub mod report;
 pub mod resource;
+pub mod resume;
 pub mod run;
 pub mod secrets;
 pub mod settings;

@@ -1,0 +1,134 @@
+//! `tootstrap install`: make it so.
+//!
+//! The work is done by a transient systemd unit (`tootstrap work`), so a closed window or a lost connection does not matter: this process
+//! only watches. Settings and secrets reach the unit through an inherited pipe, never through its environment or a file.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::exit::{End, Exit, Trouble};
+use super::follow::{EVERY, Watch, renderer};
+use super::prepare::{self, Prepared, Wishes};
+use super::{answers, closing, lock, logging, plan, tell, tell_error};
+use crate::host::system::System;
+use crate::host::{Cmd, Host, HostError, Probe};
+use crate::report::{Follower, WithRemedy, journal};
+use crate::settings::{Handover, Settings};
+
+/// How many steps run at once unless told otherwise. Most of them wait for the network or the disk.
+pub(super) const JOBS: usize = 8;
+
+/// The unit that does the work.
+const UNIT: &str = "tootstrap-work.service";
+
+/// Make this machine a Mastodon server, or repair it; what is right already stays untouched
+#[derive(Debug, Args)]
+pub(super) struct Install {
+    #[command(flatten)]
+    wishes: Wishes,
+    /// The same as `tootstrap plan`: show what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Tell every event as a line of JSON
+    #[arg(long)]
+    json: bool,
+    /// How many steps run at once
+    #[arg(long, value_name = "N", default_value_t = JOBS)]
+    jobs: usize,
+    /// Go on with the recorded settings after a restart of the machine (used by tootstrap-resume.service)
+    #[arg(long, hide = true)]
+    resume: bool,
+}
+
+impl Install {
+    pub(super) async fn run(self) -> End<Exit> {
+        if self.dry_run {
+            return plan::Plan { wishes: self.wishes, json: self.json, jobs: self.jobs, detailed_exitcode: false }.run().await;
+        }
+        super::need_root()?;
+        lock::is_free(Path::new(lock::PATH))?;
+        let redactor = prepare::redactor();
+        let system = prepare::machine();
+        let Prepared { given, judged, .. } = prepare::prepare(&self.wishes, &system, &redactor).await?;
+        let accepted = match judged {
+            Ok(accepted) => accepted,
+            Err(refusal) => return Err(answers::keep(&refusal, given.options, &system).await),
+        };
+        let handover = Handover::new(&accepted.settings, self.jobs, accepted.notes);
+        let exit = work(&handover, &system, self.json).await?;
+        if matches!(exit, Exit::Done | Exit::Waiting) && !self.json {
+            close(&accepted.settings, &system).await;
+        }
+        Ok(exit)
+    }
+}
+
+async fn close(settings: &Settings, system: &System) {
+    match closing::words(settings, system).await {
+        Ok(words) => tell(&words),
+        Err(error) => tell_error(&format!("tootstrap: the accounts cannot be read: {error}")),
+    }
+}
+
+/// Starts the unit and watches it to its end.
+async fn work(handover: &Handover, system: &System, json: bool) -> End<Exit> {
+    let mut watch = Watch::new(Follower::from_end(Path::new(journal::PATH))?, vec![renderer(json)]);
+    let unit = start(handover, system)?;
+    let mut unit = std::pin::pin!(unit);
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut again = tokio::time::interval(EVERY);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut unit => break ended,
+            _ = again.tick() => watch.look()?,
+            _ = interrupt.recv() => ask_to_stop(system).await,
+            _ = terminate.recv() => ask_to_stop(system).await,
+        }
+    };
+    watch.look()?;
+    let begun = watch.begun;
+    watch.end().await?;
+    match ended {
+        Ok(()) => Ok(Exit::Done),
+        Err(HostError::Failed { status, .. }) if begun => Ok(Exit::of_code(status)),
+        Err(HostError::Failed { status, tail, .. }) => Err(Trouble { error: not_begun(&tail), exit: Exit::of_code(status) }),
+        Err(error) => Err(Trouble::failed(anyhow!(error).context("the work could not be watched"))),
+    }
+}
+
+fn not_begun(tail: &[String]) -> anyhow::Error {
+    anyhow!("the work could not begin\n    {}\n  details in {} and `journalctl -u {UNIT}`", tail.join("\n    "), logging::WORK_LOG)
+}
+
+/// The transient unit. It does not wait for the boot to be complete (it may be part of it), and a stop asks only the main process, so that
+/// dpkg is not torn in half.
+fn start(handover: &Handover, system: &System) -> anyhow::Result<impl Future<Output = Result<(), HostError>>> {
+    let program = prepare::this_program()?.into_os_string().into_string();
+    let program = program.map_err(|path| anyhow!("{} is no UTF-8 path", path.display())).remedy("move tootstrap to /usr/local/bin")?;
+    let run = Cmd::new("systemd-run")
+        .args(["--quiet", "--pipe", "--wait", "--collect", "--unit", UNIT])
+        .args(["--description", "tootstrap at work"])
+        .args(["--property=Type=exec", "--property=KillMode=mixed", "--property=TimeoutStopSec=15min", "--"])
+        .args([program.as_str(), "work"])
+        .stdin(handover.to_secret().context("cannot hand over the settings")?)
+        .timeout(Duration::from_hours(24));
+    let system = system.clone();
+    Ok(async move { system.run(&run).await.map(drop) })
+}
+
+/// The first time what runs is finished, the second time it is ended.
+async fn ask_to_stop(system: &System) {
+    tell_error("tootstrap: stopping; what is under way is finished first (again: it is ended)");
+    let show = Cmd::new("systemctl").args(["show", "--property=MainPID", "--value", UNIT]);
+    let output = system.query(&show).await.map(|output| output.stdout).unwrap_or_default();
+    let Some(pid) = output.trim().parse().ok().filter(|pid| *pid > 0) else { return };
+    if let Err(errno) = kill(Pid::from_raw(pid), Signal::SIGTERM) {
+        tell_error(&format!("tootstrap: cannot stop process {pid}: {errno}"));
+    }
+}

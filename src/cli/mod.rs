@@ -1,0 +1,115 @@
+//! The command line, one file a subcommand.
+
+mod answers;
+mod closing;
+mod docs;
+mod exit;
+mod follow;
+mod install;
+mod lock;
+mod logging;
+mod plan;
+mod prepare;
+mod preview;
+mod status;
+mod work;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::report::Problem;
+pub use exit::Exit;
+use exit::{End, Trouble};
+
+/// Turns a bare Debian machine into a working Mastodon server, and keeps it one
+#[derive(Debug, Parser)]
+#[command(name = "tootstrap", version, max_term_width = 100, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(after_help = "Exit status: 0 done; 1 something failed; 2 the settings or the machine are refused, nothing was changed; \
+    3 changes are pending (plan --detailed-exitcode); 4 done, but something outside is still waited for; 128+n ended by signal n.\n\n\
+    Everything is in docs/settings.md and docs/cli.md.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Install(Box<install::Install>),
+    Plan(Box<plan::Plan>),
+    Status(status::Status),
+    Work(work::Work),
+    Docs(docs::Docs),
+}
+
+/// Reads this process's command line, does what it asks for and says how it ended.
+pub fn main() -> ExitCode {
+    run(std::env::args_os()).into()
+}
+
+fn run(args: impl Iterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody to tell if even this cannot be written.
+            let _unwritten = error.print();
+            return if error.use_stderr() { Exit::Refused } else { Exit::Done };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&Trouble::failed(error)),
+    };
+    let ended = runtime.block_on(async {
+        match cli.command {
+            Command::Install(install) => install.run().await,
+            Command::Plan(plan) => plan.run().await,
+            Command::Status(status) => status.run().await,
+            Command::Work(work) => work.run().await,
+            Command::Docs(docs) => docs.run(),
+        }
+    });
+    // What still waits for standard input or a name server must not hold up the end.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|trouble| complain(&trouble))
+}
+
+fn complain(trouble: &Trouble) -> Exit {
+    tell_error(&format!("tootstrap: {:#}", trouble.error));
+    if let Some(remedy) = Problem::remedy_of(&trouble.error) {
+        tell_error(&format!("  do      {remedy}"));
+    }
+    trouble.exit
+}
+
+/// A line for the operator. A closed terminal is no reason to stop.
+fn tell(text: &str) {
+    let _closed = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// A line on standard error.
+fn tell_error(text: &str) {
+    let _closed = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// What only root can do.
+fn need_root() -> End<()> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Trouble::refused(anyhow::anyhow!("this needs root: run it again with sudo")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,97 @@
+//! What `install` and `plan` do before anything else: look at the machine, put the settings together, judge them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use secrecy::ExposeSecret;
+
+use super::exit::{End, Trouble};
+use super::need_root;
+use crate::facts::{self, Facts};
+use crate::host::Probe;
+use crate::host::system::System;
+use crate::report::{Redactor, WithRemedy};
+use crate::run::Stop;
+use crate::settings::{self, Accepted, Given, Options, Refusal, SecretEnv};
+
+/// Where settings come from.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Wishes {
+    #[command(flatten)]
+    pub(super) options: Options,
+    /// More settings in TOML, as in /etc/tootstrap/settings.toml; flags and environment win
+    #[arg(long, value_name = "FILE")]
+    pub(super) settings: Option<PathBuf>,
+}
+
+/// Good settings for this machine, or why not.
+pub(super) struct Prepared {
+    pub(super) facts: Facts,
+    pub(super) given: Given,
+    pub(super) judged: Result<Accepted, Refusal>,
+}
+
+/// The machine, for looking and for what the settings need. Signals end this process as usual.
+pub(super) fn machine() -> System {
+    System::new(Stop::default())
+}
+
+/// Looks at the machine and judges the settings. Nothing is changed.
+///
+/// # Errors
+/// A machine that is not supported, or a file of settings that cannot be understood.
+pub(super) async fn prepare(wishes: &Wishes, system: &System, redactor: &Redactor) -> End<Prepared> {
+    need_root()?;
+    let facts = look(system).await.map_err(Trouble::refused)?;
+    let gathered = settings::gather(wishes.options.clone(), SecretEnv::read(), wishes.settings.as_deref(), system).await;
+    let given = gathered.map_err(Trouble::refused)?;
+    for secret in given.token.iter().chain(&given.smtp_password) {
+        redactor.hide(&secret.expose_secret().trim().into());
+    }
+    let judged = settings::resolve(&given, &facts, system).await;
+    Ok(Prepared { facts, given, judged })
+}
+
+/// The facts, and that systemd runs here.
+pub(super) async fn look(probe: &dyn Probe) -> anyhow::Result<Facts> {
+    let facts = facts::gather(probe).await?;
+    if probe.stat(Path::new("/run/systemd/system")).await?.is_none() {
+        return Err(anyhow!("systemd does not run here: this is a container or another init system"))
+            .remedy("use a virtual or real machine with Debian as it is delivered");
+    }
+    Ok(facts)
+}
+
+/// A redactor that the log uses too.
+pub(super) fn redactor() -> Arc<Redactor> {
+    let redactor = Arc::new(Redactor::default());
+    super::logging::to_terminal(Arc::clone(&redactor));
+    redactor
+}
+
+/// What is installed here, as recorded.
+///
+/// # Errors
+/// Nothing is recorded, or it cannot be understood any more.
+pub(super) async fn recorded(system: &System, redactor: &Redactor) -> End<Prepared> {
+    let nothing = system.stat(Path::new(settings::RECORDED)).await?.is_none();
+    if nothing {
+        let error = anyhow!("there is no {}", settings::RECORDED).context("tootstrap has not installed anything here yet");
+        return Err(Trouble::failed(error));
+    }
+    prepare(&Wishes::default(), system, redactor)
+        .await
+        .map_err(|trouble| Trouble { error: trouble.error.context(format!("cannot use {}", settings::RECORDED)), exit: trouble.exit })
+}
+
+/// A refusal as an error.
+pub(super) fn refused(refusal: &Refusal) -> anyhow::Error {
+    anyhow!("this cannot be done, and nothing was changed:\n\n{refusal}")
+}
+
+/// The path of this program, for units that start it.
+pub(super) fn this_program() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("cannot find out where this program is")
+}

@@ -1,0 +1,53 @@
+//! Comparing the machine with what is wanted, in this process, without changing anything.
+
+use std::sync::Arc;
+
+use crate::facts::Facts;
+use crate::host::system::System;
+use crate::plan::{self, Inputs};
+use crate::report::{Event, Events, Redactor, Renderer, render};
+use crate::run::{Engine, Mode, Report, Stop};
+use crate::secrets::{self, Secrets};
+use crate::settings::Accepted;
+
+/// What one preview is about.
+pub(super) struct Preview {
+    pub(super) system: System,
+    pub(super) facts: Facts,
+    pub(super) accepted: Accepted,
+    pub(super) redactor: Arc<Redactor>,
+    pub(super) jobs: usize,
+}
+
+impl Preview {
+    /// Checks every step and tells the events.
+    pub(super) async fn run(self, renderers: Vec<Box<dyn Renderer>>) -> anyhow::Result<Report> {
+        // On a bare machine nothing knows the secrets yet: any will do to compare with.
+        let secrets = match secrets::load(&self.system).await? {
+            Some(secrets) => secrets,
+            None => Secrets::generate()?,
+        };
+        secrets.all().into_iter().for_each(|secret| self.redactor.hide(secret));
+        let (events, stream) = Events::new(self.redactor);
+        let telling = tokio::spawn(render(stream, renderers));
+        for note in self.accepted.notes {
+            events.note(note);
+        }
+        let plan = plan::build(&Inputs { settings: self.accepted.settings, facts: self.facts, secrets });
+        let engine = Engine { host: Arc::new(self.system), events, stop: Stop::default(), jobs: self.jobs };
+        let report = engine.run(plan, Mode::Preview).await;
+        // The stream ends when its last entrance is gone.
+        drop(engine);
+        telling.await?;
+        Ok(report)
+    }
+}
+
+/// Forgets everything: for those who only want the report.
+pub(super) struct Silent;
+
+impl Renderer for Silent {
+    fn event(&mut self, _event: &Event) -> std::io::Result<()> {
+        Ok(())
+    }
+}

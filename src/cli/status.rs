@@ -1,0 +1,116 @@
+//! `tootstrap status`: is everything well?
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::exit::{End, Exit, Trouble};
+use super::follow::{self, renderer};
+use super::prepare::{self, Prepared};
+use super::preview::{Preview, Silent};
+use super::{lock, need_root, tell};
+use crate::report::Outcome;
+use crate::run::Report;
+
+/// Compare the machine with what is recorded, and change nothing
+///
+/// Exit status: 0 all is well; 1 something is wrong; 4 something outside is waited for.
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Tell every event as a line of JSON
+    #[arg(long, conflicts_with = "motd")]
+    json: bool,
+    /// Two or three lines, for the message of the day
+    #[arg(long)]
+    motd: bool,
+    /// If an installation is under way, show it until it ends
+    #[arg(long, conflicts_with_all = ["json", "motd"])]
+    follow: bool,
+}
+
+impl Status {
+    pub(super) async fn run(self) -> End<Exit> {
+        need_root()?;
+        if let Err(busy) = lock::is_free(Path::new(lock::PATH)) {
+            if self.follow {
+                return follow::running().await;
+            }
+            if self.motd {
+                tell("Mastodon is being set up: sudo tootstrap status --follow");
+                return Ok(Exit::Waiting);
+            }
+            return Err(Trouble::failed(busy));
+        }
+        let redactor = prepare::redactor();
+        let system = prepare::machine();
+        let Prepared { facts, judged, .. } = prepare::recorded(&system, &redactor).await?;
+        let accepted = judged.map_err(|refusal| Trouble::failed(prepare::refused(&refusal)))?;
+        let site = accepted.settings.site.to_string();
+        let preview = Preview { system, facts, accepted, redactor, jobs: super::install::JOBS };
+        if self.motd {
+            let report = preview.run(vec![Box::new(Silent)]).await?;
+            tell(&motd(&site, &report));
+            return Ok(exit(&report));
+        }
+        Ok(exit(&preview.run(vec![renderer(self.json)]).await?))
+    }
+}
+
+/// What differs is wrong here, whoever changed it.
+fn exit(report: &Report) -> Exit {
+    match Exit::of_counts(&report.counts) {
+        Exit::Done | Exit::Waiting if report.counts.pending + report.counts.unknown > 0 => Exit::Failed,
+        exit => exit,
+    }
+}
+
+fn motd(site: &str, report: &Report) -> String {
+    let wrong: Vec<_> = report.outcomes.iter().filter(|(_, outcome)| is_wrong(outcome)).map(|(id, _)| id.as_str()).collect();
+    let waits = report.outcomes.iter().filter_map(|(_, outcome)| match outcome {
+        Outcome::Waiting { what, .. } => Some(format!("\n  waiting for {what}")),
+        _ => None,
+    });
+    let waits: String = waits.collect();
+    let head = format!("Mastodon at https://{site}");
+    match wrong.as_slice() {
+        [] if waits.is_empty() => format!("{head}: all is well"),
+        [] => format!("{head}: installed{waits}"),
+        _ => format!(
+            "{head}: not as it should be: {}{waits}\n  look: sudo tootstrap status   repair: sudo tootstrap install",
+            wrong.join(", ")
+        ),
+    }
+}
+
+fn is_wrong(outcome: &Outcome) -> bool {
+    !matches!(outcome, Outcome::Unchanged | Outcome::Changed | Outcome::Waiting { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Counts;
+
+    fn report(outcomes: &[Outcome]) -> Report {
+        let mut counts = Counts::default();
+        outcomes.iter().for_each(|outcome| counts.add(outcome));
+        let named = outcomes.iter().enumerate().map(|(index, outcome)| (format!("group/{index}"), outcome.clone()));
+        Report { outcomes: named.collect(), counts }
+    }
+
+    #[test]
+    fn message_of_the_day_and_exit_status() {
+        let waiting = Outcome::Waiting { what: "DNS".into(), remedy: String::new() };
+        let failed = Outcome::Failed { why: "no".into(), remedy: None };
+        for (outcomes, text, code) in [
+            (vec![Outcome::Unchanged], "Mastodon at https://a.org: all is well", 0),
+            (vec![Outcome::Unchanged, waiting.clone()], "Mastodon at https://a.org: installed\n  waiting for DNS", 4),
+            (vec![Outcome::Pending, waiting], "Mastodon at https://a.org: not as it should be: group/0\n  waiting for DNS\n", 1),
+            (vec![Outcome::Unchanged, failed], "Mastodon at https://a.org: not as it should be: group/1\n", 1),
+        ] {
+            let report = report(&outcomes);
+            assert!(motd("a.org", &report).starts_with(text), "{}", motd("a.org", &report));
+            assert_eq!(exit(&report).code(), code);
+        }
+    }
+}

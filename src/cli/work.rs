@@ -1,0 +1,125 @@
+//! `tootstrap work`: the process that changes the machine. `install` starts it as a systemd unit and hands over the settings.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::exit::{End, Exit, Trouble};
+use super::{answers, lock, logging, prepare};
+use crate::host::system::System;
+use crate::host::{Access, Host, Probe};
+use crate::plan::{self, Inputs};
+use crate::report::{Events, Journal, Made, Redactor, Renderer, journal, made, render};
+use crate::resume::COMPLETE;
+use crate::run::{Engine, Mode, Stop};
+use crate::secrets::{self, Secrets};
+use crate::settings::{Handover, Settings};
+
+/// Do what is handed over on standard input (used by install)
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub(super) struct Work {}
+
+impl Work {
+    pub(super) async fn run(self) -> End<Exit> {
+        super::need_root()?;
+        let redactor = Arc::new(Redactor::default());
+        logging::to_file(Arc::clone(&redactor))?;
+        let result = run(&redactor).await;
+        if let Err(trouble) = &result {
+            log::error!("{:#}", trouble.error);
+        }
+        result
+    }
+}
+
+async fn run(redactor: &Arc<Redactor>) -> End<Exit> {
+    let handover = receive()?;
+    let (jobs, notes) = (handover.jobs, handover.notes.clone());
+    let settings = handover.settings().map_err(Trouble::refused)?;
+    hide(&settings, redactor);
+    let _lock = lock::take(Path::new(lock::PATH))?;
+    let stop = Stop::default();
+    listen(&stop)?;
+    let system = System::new(stop.clone());
+    let facts = prepare::look(&system).await.map_err(Trouble::refused)?;
+    let secrets = all_secrets(&settings, &system).await?;
+    secrets.all().into_iter().for_each(|secret| redactor.hide(secret));
+
+    let renderers: Vec<Box<dyn Renderer>> =
+        vec![Box::new(Journal::open(Path::new(journal::PATH))?), Box::new(Made::open(Path::new(made::PATH))?)];
+    let (events, stream) = Events::new(Arc::clone(redactor));
+    let telling = tokio::spawn(render(stream, renderers));
+    notes.into_iter().for_each(|note| events.note(note));
+    let plan = plan::build(&Inputs { settings, facts, secrets });
+    let engine = Engine { host: Arc::new(system.clone()), events, stop, jobs };
+    let report = engine.run(plan, Mode::Apply).await;
+    drop(engine);
+    telling.await.context("the journal could not be ended")?;
+
+    let exit = Exit::of_counts(&report.counts);
+    if matches!(exit, Exit::Done | Exit::Waiting) {
+        succeeded(&system).await?;
+    }
+    Ok(exit)
+}
+
+/// Everything on standard input, up to its end.
+fn receive() -> End<Handover> {
+    let mut text = String::new();
+    std::io::stdin().lock().read_to_string(&mut text).context("cannot read the settings from standard input")?;
+    let text = SecretString::from(text);
+    Handover::read(text.expose_secret()).map_err(Trouble::refused)
+}
+
+fn hide(settings: &Settings, redactor: &Redactor) {
+    if let Some(token) = &settings.token {
+        redactor.hide(token.secret());
+    }
+    if let Some(smtp) = &settings.smtp {
+        redactor.hide(&smtp.password);
+    }
+}
+
+/// The first signal drains, the second kills. The terminal may close: SIGHUP means nothing here.
+fn listen(stop: &Stop) -> anyhow::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut hangup = signal(SignalKind::hangup())?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => stop.request(),
+                _ = terminate.recv() => stop.request(),
+                _ = hangup.recv() => {}
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The machine's secrets, made now if there are none, with what was entered this time.
+async fn all_secrets(settings: &Settings, system: &System) -> anyhow::Result<Secrets> {
+    let mut secrets = secrets::load_or_create(system).await?;
+    let entered = settings.smtp.as_ref().map(|smtp| smtp.password.expose_secret());
+    if entered != secrets.entered.smtp_password.as_ref().map(ExposeSecret::expose_secret) {
+        secrets.entered.smtp_password = settings.smtp.as_ref().map(|smtp| smtp.password.clone());
+        secrets::store(system, &secrets).await.context("cannot keep the password at the mail relay")?;
+    }
+    Ok(secrets)
+}
+
+/// The record has everything now, and a restart of the machine needs not go on with anything.
+async fn succeeded(system: &System) -> anyhow::Result<()> {
+    answers::forget(system).await?;
+    if system.stat(Path::new(COMPLETE)).await?.is_none() {
+        let text = format!("version = 1\ntootstrap = \"{}\"\nat = \"{:.0}\"\n", env!("CARGO_PKG_VERSION"), jiff::Timestamp::now());
+        system.write(Path::new(COMPLETE), text.as_bytes(), Access::root(0o644)).await?;
+    }
+    Ok(())
+}
