@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
+import tarfile
 import threading
 from pathlib import Path
 
@@ -140,3 +142,26 @@ def test_registry_has_every_tag() -> None:
     for repository, tags in REPOSITORIES.values():
         there = {path.name for path in (repositories / repository / "_manifests/tags").iterdir()}
         assert there == set(tags), repository
+
+
+def test_file_capability_of_caddy_is_in_its_layer() -> None:
+    """A registry that lost it would let the product drop a capability that the official image needs."""
+    blobs = registry() / "docker/registry/v2/blobs/sha256"
+    manifest = json.loads(tag_blob("library/caddy", "2-alpine").read_bytes())
+    capabilities = set()
+    for layer in manifest["layers"]:
+        digest = layer["digest"].removeprefix("sha256:")
+        with tarfile.open(blobs / digest[:2] / digest / "data") as archive:
+            for member in archive:
+                if member.name == "usr/bin/caddy":
+                    capabilities.add(member.pax_headers.get("SCHILY.xattr.security.capability"))
+    assert len(capabilities) == 1, "the binary should be in one layer only"
+    assert capabilities.pop(), "no security.capability attribute"
+
+
+def tag_blob(repository: str, tag: str) -> Path:
+    """The file with the manifest that a tag names."""
+    top = registry() / "docker/registry/v2"
+    link = top / "repositories" / repository / "_manifests/tags" / tag / "current/link"
+    digest = link.read_text().strip().removeprefix("sha256:")
+    return top / "blobs/sha256" / digest[:2] / digest / "data"
