@@ -233,7 +233,7 @@ mod tests {
     async fn every_port_of_sshd_counts() {
         let host = FakeHost::debian();
         host.machine().ssh.ports = vec![2222];
-        host.machine().ssh.listening = vec!["0.0.0.0:22 users:((\"sshd\"))".into()];
+        host.machine().ssh.listening = vec!["tcp 0.0.0.0:22 users:((\"sshd\"))".into()];
         assert_eq!(gather(&host).await.unwrap().ssh_ports, [22, 2222]);
     }
 

@@ -8,6 +8,7 @@ mod directory;
 mod drift;
 mod file;
 mod once;
+mod ssh;
 pub(crate) mod stamp;
 mod swap;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use directory::Directory;
 pub use drift::{Change, Drift, Wait};
 pub use file::File;
 pub use once::{Once, Reload};
+pub use ssh::{DROP_IN, SshPolicy};
 pub use swap::SwapFile;
 pub use unit::Unit;
 pub use user::SudoUser;

@@ -56,6 +56,7 @@ impl Machine {
             "/var/lib/apt",
             "/var/lib/apt/lists",
             "/etc/ssh",
+            "/etc/ssh/sshd_config.d",
             "/etc/systemd",
             "/etc/systemd/system",
             "/home",

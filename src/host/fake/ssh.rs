@@ -1,5 +1,7 @@
 //! `sshd`, the sockets that listen, and what else tells of the machine.
 
+use std::path::Path;
+
 use super::{Cmd, Machine, Reply};
 
 /// The SSH server.
@@ -7,29 +9,67 @@ use super::{Cmd, Machine, Reply};
 pub(crate) struct Ssh {
     /// Ports of its configuration.
     pub(crate) ports: Vec<u16>,
-    /// Listening sockets as `ss` tells of them: `0.0.0.0:22 users:(("sshd"))`.
+    /// Listening sockets as `ss` tells of them: `tcp 0.0.0.0:22 users:(("sshd"))`.
     pub(crate) listening: Vec<String>,
+    /// The main file includes `/etc/ssh/sshd_config.d`.
+    pub(crate) reads_drop_ins: bool,
+    /// Something in its configuration is wrong.
+    pub(crate) broken: bool,
 }
 
 impl Default for Ssh {
     fn default() -> Self {
-        Self { ports: vec![22], listening: vec!["0.0.0.0:22 users:((\"sshd\"))".into()] }
+        Self { ports: vec![22], listening: vec!["tcp 0.0.0.0:22 users:((\"sshd\"))".into()], reads_drop_ins: true, broken: false }
     }
 }
 
 /// Simulates `sshd`, `ss` and `nproc`.
 pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
     match cmd.argv().as_slice() {
-        ["sshd", "-T"] => {
-            let ports: String = machine.ssh.ports.iter().map(|port| format!("port {port}\n")).collect();
-            Some(Reply::read(ports))
+        ["sshd", "-t"] if machine.ssh.broken => {
+            Some(Reply::changed("").status(255, "/etc/ssh/sshd_config: line 7: Bad configuration option"))
         }
+        ["sshd", "-t"] => Some(Reply::changed("")),
+        ["sshd", "-T"] => Some(Reply::read(effective(machine))),
         ["ss", "-H", "-l", "-t", "-n", "-p"] => {
-            let line = |socket: &String| socket.replacen(' ', " 0.0.0.0:* ", 1);
-            let lines: Vec<_> = machine.ssh.listening.iter().map(line).collect();
-            Some(Reply::read(lines.iter().map(|line| format!("LISTEN 0 128 {line}\n")).collect::<String>()))
+            let tcp = machine.ssh.listening.iter().filter_map(|socket| socket.strip_prefix("tcp "));
+            Some(Reply::read(tcp.map(|socket| format!("LISTEN 0 128 {}\n", peer(socket))).collect::<String>()))
+        }
+        ["ss", "-H", "-l", "-t", "-u", "-n", "-p"] => {
+            let line = |socket: &String| {
+                let (kind, socket) = socket.split_once(' ').unwrap_or(("tcp", socket));
+                format!("{kind} LISTEN 0 128 {}\n", peer(socket))
+            };
+            Some(Reply::read(machine.ssh.listening.iter().map(line).collect::<String>()))
         }
         ["nproc"] => Some(Reply::read("1\n")),
         _ => None,
     }
+}
+
+/// `ss` shows the peer between address and process.
+fn peer(socket: &str) -> String {
+    socket.replacen(' ', " 0.0.0.0:* ", 1)
+}
+
+/// The first value of each key wins, drop-ins come first.
+fn effective(machine: &Machine) -> String {
+    let directory = Path::new("/etc/ssh/sshd_config.d");
+    let names = if machine.ssh.reads_drop_ins { machine.children(directory) } else { Vec::new() };
+    let drop_ins = names.iter().filter(|name| name.ends_with(".conf")).map(|name| machine.text(directory.join(name)));
+    let defaults = "PasswordAuthentication yes\nChallengeResponseAuthentication no\nPermitRootLogin yes\nPubkeyAuthentication yes\n\
+                    AuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys2\n";
+    let mut seen = Vec::new();
+    let mut text: String = machine.ssh.ports.iter().map(|port| format!("port {port}\n")).collect();
+    for file in drop_ins.chain([defaults.to_owned()]) {
+        for line in file.lines().filter(|line| !line.starts_with('#')) {
+            let Some((key, value)) = line.split_once(' ') else { continue };
+            let key = key.to_lowercase();
+            if !seen.contains(&key) {
+                text += &format!("{key} {value}\n");
+                seen.push(key);
+            }
+        }
+    }
+    text
 }
