@@ -53,7 +53,8 @@ BAD = [
     Bad("SOA_EMAIL_ADDRESS", "not an address"),
     Bad("SOA_EMAIL_ADDRESS", "ada@"),
     Bad("OWNER_EMAIL", "ada@no-such-domain-at-all.example", "no-such-domain-at-all.example"),
-    Bad("OWNER_EMAIL", "ada@example.com", "example.com"),
+    Bad("OWNER_EMAIL", "ada@example.com", "example.com"),  # null MX
+    Bad("OWNER_EMAIL", "ada@mail-less.org", "mail-less.org"),
     Bad("OWNER_USERNAME", "ada-lovelace"),
     Bad("OWNER_USERNAME", "a" * 31),
     Bad("USER_NAME", "root"),

@@ -16,7 +16,7 @@ ADA = FORM["user_name"]
 
 def test_the_stackscript_says_that_it_is_complete(installation: Installation) -> None:
     assert installation.status == 0, installation.console[-3000:]
-    assert installation.console.count("Installation Complete") == 1
+    assert "Installation Complete" in installation.console
     print(f"installed in {installation.seconds:.0f} s")
 
 

@@ -15,7 +15,7 @@ from testbed.verify import credentials, psql
 #: Page of the administration, field, new value.
 CHANGES = [
     ("branding", "site_title", "Our own place"),
-    ("branding", "site_contact_email", "someone-else@fedi-test.org"),
+    ("branding", "site_contact_email", "someone-else@example.org"),
     ("registrations", "registrations_mode", "none"),
     ("content_retention", "media_cache_retention_period", "3"),
 ]

@@ -93,6 +93,7 @@ class Bed:
 
     def _up(self, golden: Path) -> None:
         self.layout.run.mkdir(parents=True)
+        self.layout.console.touch()
         self._remember()
         self.network.up()
         self.machine.disk.up(golden)

@@ -11,16 +11,16 @@ from .bed import Bed
 from .sh import BedError
 from .verify import verify
 
-#: The form as somebody fills it in (linode.md §3.1: names of the fields).
+#: The form as somebody fills it in (linode.md §3.1: names of the fields). In the bed's DNS, example.org receives mail.
 FORM = {
     "token_password": where.TOKEN,
     "domain": where.DOMAIN,
     "subdomain": where.SUBDOMAIN,
-    "soa_email_address": f"hello@{where.DOMAIN}",
+    "soa_email_address": "hello@example.org",
     "user_name": "ada",
     "disable_root": "No",
     "owner_username": "Ada",
-    "owner_email": f"ada@{where.DOMAIN}",
+    "owner_email": "ada@example.org",
     "single_user_mode": "No",
 }
 

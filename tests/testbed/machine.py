@@ -234,10 +234,7 @@ class Machine:
     # --- console and first boot
 
     def console(self) -> str:
-        try:
-            return self.layout.console.read_bytes().decode(errors="replace").replace("\r\n", "\n")
-        except FileNotFoundError:
-            return ""
+        return self._since(0)
 
     def stackscript(
         self, script: str, fields: Mapping[str, str], timeout: float = 1800, live: IO[str] | None = None
@@ -247,7 +244,7 @@ class Machine:
         `fields` are the form's; their names become capital letters. `live` gets the console as it grows. The result has its exit
         status and what the console showed.
         """
-        start = self.layout.console.stat().st_size if self.layout.console.exists() else 0
+        start = self.layout.console.stat().st_size
         self.put("/root/StackScript", script, 0o700)
         self.put(f"/{guest.DIRECTORY}/form", guest.form(fields, self._memory()), 0o600)
         if self.on:

@@ -98,7 +98,7 @@ def find_key(tree: Mapping, name: str) -> str:
 def ordinary_user(machine: Machine) -> Iterator[Account]:
     """Somebody without a role, made by Mastodon's own command and removed at the end."""
     name = f"visitor_{secrets.token_hex(3)}"
-    account = f"{name}@{where.DOMAIN}"
+    account = f"{name}@example.org"
     said = tootctl(machine, "accounts", "create", name, "--email", account, "--confirmed", "--approve")
     marker = "New password: "
     line = next((line for line in said.splitlines() if line.startswith(marker)), None)
