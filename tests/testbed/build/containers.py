@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .images import image, podman
 
 HARDENED = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=all", "--security-opt=no-new-privileges", "--network=none"]
-"""A hardened service as Docker would run it: unlike Docker, podman adds temporary directories to a read-only root."""
+"""A hardened service as Docker runs it; podman alone would add temporary directories to a read-only root."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,5 @@ def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def _podman(*argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        podman(*argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120
-    )
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.run(podman(*argv), stdin=subprocess.DEVNULL, text=True, timeout=120, **both)

@@ -40,7 +40,7 @@ def repack(release: str, work: Path, pool: Path) -> None:
     client = _docker_ce_cli(cli, work / "docker-ce-cli")
     runtime = _containerd_io(apt, work)
     compose, version = _compose(work)
-    packages = {
+    packages: dict[str, tuple[Path, list[str]]] = {
         "docker-ce": (_docker_ce(engine), _docker_ce_fields(engine)),
         "docker-ce-cli": (client, ["Depends: libc6", "Conflicts: docker.io, docker-cli", "Replaces: docker.io, docker-cli"]),
         "containerd.io": (runtime, ["Depends: libc6, libseccomp2", "Provides: containerd, runc",

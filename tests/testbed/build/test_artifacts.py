@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from . import cache
-from .authority import ca
+from .authority import Leaf, ca
 from .debian_root import rootfs
 from .docker_repository import docker_key, docker_repository
 from .registry_storage import REPOSITORIES, registry
@@ -79,12 +79,15 @@ def test_key_changes_with_content_mode_and_name(tmp_path: Path) -> None:
 def test_leaf_is_valid_for_its_names_only() -> None:
     leaf = ca().leaf(["ghcr.io", "*.docker.io", "198.51.100.80"])
     for name, valid in {"ghcr.io": True, "auth.docker.io": True, "evil.example": False}.items():
-        verify = ["openssl", "verify", "-CAfile", ca().crt, "-purpose", "sslserver", "-verify_hostname", name, leaf.chain]
-        assert (subprocess.run(verify, capture_output=True).returncode == 0) == valid, name
-    verify_ip = ["openssl", "verify", "-CAfile", ca().crt, "-verify_ip", "198.51.100.80", leaf.chain]
-    assert subprocess.run(verify_ip, capture_output=True).returncode == 0
+        assert verifies(leaf, "-verify_hostname", name) == valid, name
+    assert verifies(leaf, "-verify_ip", "198.51.100.80")
     assert ca().leaf(["198.51.100.80", "*.docker.io", "ghcr.io"]) == leaf
     assert leaf.key.stat().st_mode & 0o077 == 0
+
+
+def verifies(leaf: Leaf, *options: str) -> bool:
+    verify = ["openssl", "verify", "-CAfile", str(ca().crt), "-purpose", "sslserver", *options, str(leaf.chain)]
+    return subprocess.run(verify, capture_output=True).returncode == 0
 
 
 def test_root_file_system_is_a_fresh_linode() -> None:
@@ -117,7 +120,7 @@ def test_docker_repository_is_signed_by_its_key(tmp_path: Path) -> None:
     keyring = tmp_path / "key.gpg"
     subprocess.run(["gpg", "--dearmor", "--output", keyring, key], check=True)
     for arguments in ([suite / "InRelease"], [suite / "Release.gpg", suite / "Release"]):
-        verify = ["gpgv", "--status-fd=1", "--keyring", keyring, *arguments]
+        verify: list[str | Path] = ["gpgv", "--status-fd=1", "--keyring", keyring, *arguments]
         done = subprocess.run(verify, check=True, capture_output=True, text=True)
         assert f"VALIDSIG {fingerprint}" in done.stdout
     assert re.fullmatch("[0-9A-F]{40}", fingerprint)

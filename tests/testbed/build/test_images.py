@@ -8,7 +8,7 @@ from .authority import ca
 from .containers import configuration, run_once
 from .images import names
 
-OFFICIAL = {
+OFFICIAL: dict[str, dict[str, object]] = {
     "postgres": {
         "Entrypoint": ["docker-entrypoint.sh"],
         "Cmd": ["postgres"],
