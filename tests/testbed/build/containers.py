@@ -83,5 +83,6 @@ def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def _podman(*argv: str) -> subprocess.CompletedProcess[str]:
-    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    return subprocess.run(podman(*argv), stdin=subprocess.DEVNULL, text=True, timeout=120, **both)
+    argv_of_podman = podman(*argv)
+    pipe, merged, nothing = subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL
+    return subprocess.run(argv_of_podman, stdin=nothing, stdout=pipe, stderr=merged, text=True, timeout=120)
