@@ -14,6 +14,7 @@ pub mod assets;
 pub mod cli;
 pub mod facts;
 pub mod host;
+pub mod linode;
 pub mod plan;
 pub mod report;
 pub mod resource;

@@ -1,6 +1,7 @@
 //! 3. plan: which resources, in which order. Pure: the same inputs give the same plan.
 
 pub mod base;
+pub mod dns;
 #[cfg(test)]
 mod tests;
 

@@ -45,6 +45,15 @@ pub struct Wait {
     pub what: String,
     /// What the operator can do about it.
     pub remedy: String,
+    /// It may come about within the step's patience. What needs the operator is told at once instead.
+    #[serde(default)]
+    pub soon: bool,
+}
+
+impl From<Wait> for Drift {
+    fn from(wait: Wait) -> Self {
+        Self { changes: Vec::new(), wait: Some(wait) }
+    }
 }
 
 impl Drift {
@@ -60,9 +69,14 @@ impl Drift {
         drift
     }
 
-    /// Something to wait for.
+    /// Something to wait for; it may come about within the step's patience.
     pub fn waiting(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { changes: Vec::new(), wait: Some(Wait { what: what.into(), remedy: remedy.into() }) }
+        Wait { what: what.into(), remedy: remedy.into(), soon: true }.into()
+    }
+
+    /// Something that waits for the operator: it is told at once.
+    pub fn stuck(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Wait { what: what.into(), remedy: remedy.into(), soon: false }.into()
     }
 
     /// Adds a thing to do.

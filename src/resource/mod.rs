@@ -5,6 +5,7 @@
 mod agent;
 pub mod apt;
 mod directory;
+mod dns;
 mod drift;
 mod file;
 mod once;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 
 pub use agent::{AGENT, Agent};
 pub use directory::Directory;
+pub use dns::{DnsRecord, DnsZone, Published, Wanted};
 pub use drift::{Change, Drift, Wait};
 pub use file::File;
 pub use once::{Once, Reload};

@@ -211,14 +211,21 @@ impl StepRun<'_> {
         }
     }
 
-    /// Checks until nothing differs, or until the step's patience with the effect ends. Before the first apply only a pure wait is patient.
+    /// Checks until nothing differs, or until the step's patience with the effect ends. Before the first apply only a pure wait is patient; what
+    /// waits for the operator never is.
     async fn settled(&self, applied: bool) -> anyhow::Result<Drift> {
         let deadline = Instant::now() + self.step.patience.settle;
         let mut told = false;
         loop {
             let drift = self.check().await;
             let worth_waiting = match &drift {
-                Ok(drift) => !drift.is_empty() && (applied || drift.changes.is_empty()),
+                Ok(Drift { changes, wait }) => {
+                    if changes.is_empty() {
+                        wait.as_ref().is_some_and(|wait| wait.soon)
+                    } else {
+                        applied
+                    }
+                }
                 Err(_) => applied,
             };
             if !worth_waiting || Instant::now() >= deadline || self.shared.stop.draining() {

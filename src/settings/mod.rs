@@ -40,6 +40,8 @@ pub struct Settings {
     pub contact: EmailAddress,
     /// Linode API token, never recorded.
     pub token: Option<ApiToken>,
+    /// Replaces a DNS record also where its old address is in use; only for this run.
+    pub replace_dns: bool,
     /// Account with sudo to make or adopt.
     pub sudo_user: Option<UserName>,
     /// Root may no longer log in over SSH (only where someone with sudo still can).
@@ -177,6 +179,7 @@ impl Settings {
             handle_domain: "social.fedi-test.org".parse().expect("a name"),
             contact: "hostmaster@other-mail.org".parse().expect("an address"),
             token: Some("a".repeat(64).parse().expect("a token")),
+            replace_dns: false,
             sudo_user: Some("alice".parse().expect("a name")),
             disable_root: false,
             owner: "Alice".parse().expect("a name"),

@@ -31,6 +31,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE", help_heading = "Site")]
     #[serde(skip)]
     pub linode_token_file: Option<String>,
+    /// DNS records of the site that point to another machine are replaced even if that machine is in use; never recorded
+    #[arg(long, help_heading = "Site")]
+    #[serde(skip)]
+    pub replace_dns: bool,
 
     /// Name of the owner's Mastodon account
     #[arg(long, value_name = "NAME", env = "OWNER_USERNAME", hide_env_values = true, help_heading = "Mastodon")]
@@ -186,6 +190,7 @@ impl Options {
             disable_root, harden, resolved
         }
             no_harden: self.no_harden || (!harden_here && other.no_harden),
+            replace_dns: self.replace_dns || other.replace_dns,
             address: if self.address.is_empty() { other.address } else { self.address },
             smtp: self.smtp.or(other.smtp),
             images: self.images.or(other.images),

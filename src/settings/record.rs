@@ -111,6 +111,7 @@ impl Record {
             www,
             contact: self.email,
             token: token.map(str::parse).transpose()?,
+            replace_dns: false,
             sudo_user: self.sudo_user,
             disable_root: self.disable_root,
             owner: self.owner,
@@ -132,6 +133,7 @@ impl Record {
 pub struct Handover {
     record: Record,
     token: Option<String>,
+    replace_dns: bool,
     smtp_password: Option<String>,
     /// How many steps may run at once.
     pub jobs: usize,
@@ -145,6 +147,7 @@ impl Handover {
         Self {
             record: Record::of(settings),
             token: settings.token.as_ref().map(|token| token.secret().expose_secret().to_owned()),
+            replace_dns: settings.replace_dns,
             smtp_password: settings.smtp.as_ref().map(|smtp| smtp.password.expose_secret().to_owned()),
             jobs,
             notes,
@@ -173,6 +176,8 @@ impl Handover {
     /// # Errors
     /// A value that the same version of this program did not write.
     pub fn settings(self) -> anyhow::Result<Settings> {
-        self.record.settings(self.token.as_deref(), self.smtp_password).map_err(|problem| anyhow::anyhow!("a handed-over value {problem}"))
+        let settings = self.record.settings(self.token.as_deref(), self.smtp_password);
+        let settings = settings.map_err(|problem| anyhow::anyhow!("a handed-over value {problem}"))?;
+        Ok(Settings { replace_dns: self.replace_dns, ..settings })
     }
 }

@@ -36,6 +36,7 @@ pub(crate) struct Machine {
     pub(crate) dns: BTreeMap<String, Answer>,
     pub(crate) apt: super::apt::Apt,
     pub(crate) swap: super::accounts::Swap,
+    pub(crate) linode: super::linode::Account,
     pub(crate) ssh: super::ssh::Ssh,
     pub(crate) systemd: super::systemd::Systemd,
     pub(crate) uplink: super::uplink::Uplink,
@@ -165,6 +166,7 @@ impl Machine {
     pub(super) fn answer(&self, question: &Question) -> Answer {
         let server = question.server.map(|server| format!(" @{server}")).unwrap_or_default();
         let key = format!("{} {:?}{server}", question.name, question.kind);
-        self.dns.get(&key).cloned().unwrap_or_else(|| Answer { no_such_name: true, ..Answer::default() })
+        let nothing = || Answer { no_such_name: true, ..Answer::default() };
+        self.dns.get(&key).cloned().or_else(|| super::linode::dns(&self.linode, question)).unwrap_or_else(nothing)
     }
 }

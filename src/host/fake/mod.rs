@@ -5,6 +5,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod apt;
+pub(crate) mod linode;
 mod machine;
 pub(crate) mod ssh;
 pub(crate) mod systemd;
@@ -29,6 +30,9 @@ pub(crate) type Program = fn(&mut Machine, &Cmd) -> Option<Reply>;
 
 /// Simulates one service reached over HTTP.
 pub(crate) type Site = fn(&mut Machine, &Request) -> Option<Response>;
+
+/// A site's answer that never arrives, though the site has done what it was asked.
+pub(crate) const LOST: Response = Response { status: 0, headers: Vec::new(), body: Vec::new() };
 
 /// What a simulated program did.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +90,7 @@ const PROGRAMS: &[Program] = &[
 ];
 
 /// Every simulated site. A new one adds its function here.
-const SITES: &[Site] = &[apt::mirror, uplink::metadata];
+const SITES: &[Site] = &[apt::mirror, uplink::metadata, linode::site];
 
 /// The simulated machine, shared by all clones.
 #[derive(Clone, Default)]
@@ -147,10 +151,15 @@ impl FakeHost {
     }
 
     fn exchange(machine: &mut Machine, request: &Request) -> Result<Response> {
-        SITES
+        let response = SITES
             .iter()
             .find_map(|site| site(machine, request))
-            .ok_or_else(|| HostError::Refused(format!("the fake host does not know {:?} {}", request.method, request.url)))
+            .ok_or_else(|| HostError::Refused(format!("the fake host does not know {:?} {}", request.method, request.url)))?;
+        if response.status == LOST.status {
+            let (url, reason) = (request.url.clone(), "timed out".into());
+            return Err(HostError::Http { url, reason, perhaps_done: true, untrusted: false });
+        }
+        Ok(response)
     }
 }
 
