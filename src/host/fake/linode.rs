@@ -220,7 +220,9 @@ pub(super) fn dns(account: &Account, question: &Question) -> Option<Answer> {
         None => resolver(account, question),
         Some(TOP_SERVER) => Some(parent(account, question)),
         Some(OTHER_SERVER) => Some(authority(account.other.clone(), question)),
-        Some(IpAddr::V4(server)) if server.octets()[..3] == [198, 51, 100] => Some(linode(account, question)),
+        Some(IpAddr::V4(server)) if server.octets()[..3] == [198, 51, 100] => {
+            account.delegated.keys().any(|zone| within(&question.name, zone)).then(|| linode(account, question))
+        }
         Some(_) => None,
     }
 }
@@ -238,7 +240,9 @@ fn resolver(account: &Account, question: &Question) -> Option<Answer> {
         _ => {
             let servers = account.delegated.iter().find(|(zone, _)| within(name, zone))?.1;
             let other = servers.iter().any(|server| server == "ns1.other-dns.net");
-            Some(if other { authority(account.other.clone(), question) } else { linode(account, question) })
+            let answer = if other { authority(account.other.clone(), question) } else { linode(account, question) };
+            // To keep prepared answers simple, a zone that nobody serves has no names.
+            Some(if answer.failure.is_some() { Answer { no_such_name: true, ..Answer::default() } } else { answer })
         }
     }
 }
