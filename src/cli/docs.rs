@@ -1,36 +1,31 @@
 //! `tootstrap docs`: the reference, written from the types themselves.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Arg, Args, Command, CommandFactory};
 
+use super::Cli;
 use super::exit::{End, Exit};
-use super::{Cli, tell};
 use crate::settings::{DockerRepository, Images};
 
-/// Print a page of the reference
+/// Write settings.md and cli.md
 #[derive(Debug, Args)]
 #[command(hide = true)]
 pub(super) struct Docs {
-    /// Which page
-    page: Page,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Page {
-    /// docs/settings.md
-    Settings,
-    /// docs/cli.md
-    Cli,
+    /// Where to
+    #[arg(default_value = "docs")]
+    directory: PathBuf,
 }
 
 impl Docs {
+    #[expect(clippy::disallowed_methods, reason = "this writes into a checkout of the sources, not to a machine")]
     pub(super) fn run(&self) -> End<Exit> {
-        let page = match self.page {
-            Page::Settings => settings()?,
-            Page::Cli => cli()?,
-        };
-        tell(page.trim_end());
+        for (name, page) in [("settings.md", settings()?), ("cli.md", cli()?)] {
+            let path = self.directory.join(name);
+            std::fs::write(&path, page.trim_end().to_owned() + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+        }
         Ok(Exit::Done)
     }
 }

@@ -1,0 +1,19 @@
+# `make dist`: the release. TOOTSTRAP_URL is where its files will be served.
+
+TOOTSTRAP_URL ?= https://get.tootstrap.example
+DIST := dist
+BINARY := tootstrap-x86_64-linux-musl
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+# `make dist PROFILE=dev` builds fast, for trying things out.
+PROFILE ?= release
+BUILT = target/x86_64-unknown-linux-musl/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/tootstrap
+
+.PHONY: dist
+dist: ## The static binary and the StackScript, install.sh and cloud-init.yaml that fetch it: dist/
+	cargo build --profile $(PROFILE) --target x86_64-unknown-linux-musl
+	@file -b $(BUILT) | grep -Eq 'statically linked|static-pie linked' || { echo '$(BUILT) is not statically linked' >&2; exit 1; }
+	mkdir -p $(DIST)
+	install -m 0755 $(BUILT) $(DIST)/$(BINARY)
+	strip $(DIST)/$(BINARY)
+	sh stackscript/render.sh $(DIST) $(VERSION) $(TOOTSTRAP_URL)
+	@ls -l $(DIST)

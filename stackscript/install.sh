@@ -1,0 +1,63 @@
+#!/bin/sh
+# Mastodon on a Debian machine of yours, by tootstrap @VERSION@:
+#
+#   curl -fsSL @URL@/install.sh | sudo sh
+#   curl -fsSL @URL@/install.sh | sudo sh -s -- --domain social.example.org --email you@example.net --owner you
+#
+# You need not trust this: download it, read it, run it with --dry-run, then without. It downloads one program, checks its SHA-256,
+# puts it into /usr/local/bin and starts `tootstrap install` with what you give it. Whatever is done once is not done again.
+set -eu
+
+VERSION='@VERSION@'
+URL='@URL@/tootstrap-x86_64-linux-musl'
+SHA256='@SHA256@'
+PROGRAM=/usr/local/bin/tootstrap
+
+give_up() {
+    printf 'install.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+check_machine() {
+    [ "$(id -u)" = 0 ] || give_up "this needs root: put sudo before sh."
+    machine=$(uname -m)
+    [ "$machine" = x86_64 ] || give_up "this machine's processor ($machine) is not supported yet, only x86_64 is."
+    free=$(df -Pk "${PROGRAM%/*}" | awk 'NR == 2 { print $4 }')
+    [ "$free" -gt 65536 ] || give_up "the disk is full: ${PROGRAM%/*} has only $free KB left, 65536 are needed."
+}
+
+fetch() { # FILE
+    if command -v curl >/dev/null; then
+        curl --silent --show-error --location --fail --proto '=https' --tlsv1.2 --connect-timeout 15 --max-time 600 --retry 4 --output "$1" "$URL"
+    elif command -v wget >/dev/null; then
+        wget --quiet --https-only --timeout=30 --tries=5 --output-document="$1" "$URL"
+    else
+        give_up "neither curl nor wget is here: apt-get install curl"
+    fi
+}
+
+get_program() {
+    file=$(mktemp "$PROGRAM.XXXXXX") || give_up "no file can be made in ${PROGRAM%/*}."
+    trap 'rm -f "$file"' EXIT
+    fetch "$file" || give_up "$URL could not be downloaded. Nothing was installed."
+    sum=$(sha256sum "$file")
+    [ "${sum%% *}" = "$SHA256" ] ||
+        give_up "the file from $URL is not the one that this script was made for (SHA-256 ${sum%% *}, wanted $SHA256). Nothing was installed."
+    chmod 0755 "$file"
+    mv -f "$file" "$PROGRAM"
+    trap - EXIT
+    printf 'tootstrap %s is in %s\n' "$VERSION" "$PROGRAM"
+}
+
+main() {
+    check_machine
+    get_program
+    # Through a pipe standard input is this script itself; questions go to the terminal, if there is one.
+    if [ ! -t 0 ] && { : </dev/tty; } 2>/dev/null; then
+        exec "$PROGRAM" install "$@" </dev/tty
+    fi
+    exec "$PROGRAM" install "$@"
+}
+
+# A download that broke off runs nothing: only this line does.
+main "$@"

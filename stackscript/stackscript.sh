@@ -1,0 +1,131 @@
+#!/bin/bash
+#
+# Mastodon on a bare Debian machine, by tootstrap @VERSION@.
+# Watch it in Lish or in /var/log/stackscript.log; it ends with "Installation Complete".
+#
+# <UDF name="user_name" label="The limited sudo user to be created for the Linode: small letters, digits, - and _ (its password is generated)" default="" example="alice" />
+# <UDF name="disable_root" label="Disable root access over SSH? Only done if the sudo user can log in." oneOf="Yes,No" default="No" />
+# <UDF name="domain" label="Domain of your site. PERMANENT: it is part of every handle (@you@domain) and can NEVER be changed later. Empty: the name that Linode gives to this machine's address." default="" example="example.org" />
+# <UDF name="subdomain" label="Subdomain for the site, PERMANENT as well. Empty: the domain itself. www: the domain itself, with www redirecting to it." default="" example="social" />
+# <UDF name="token_password" label="Linode API token with read and write access to Domains, to make the DNS records. Used only now and not stored. Empty: you make the records yourself." default="" />
+# <UDF name="soa_email_address" label="Your e-mail address: contact of the site, of the DNS zone and for the certificate" example="you@example.net" />
+# <UDF name="owner_username" label="User name of the owner of the Mastodon server: letters, digits and _" example="alice" />
+# <UDF name="owner_email" label="E-mail address of the owner, which is also the sign-in. It must be able to receive mail. Empty: the address above." default="" example="you@example.net" />
+# <UDF name="single_user_mode" label="Single-user mode: only the owner has an account? No: anyone may join." oneOf="Yes,No" default="No" />
+
+VERSION='@VERSION@'
+URL='@URL@/tootstrap-x86_64-linux-musl'
+SHA256='@SHA256@'
+
+LOG=/var/log/stackscript.log
+PROGRAM=/usr/local/bin/tootstrap
+
+say() {
+    printf '[stackscript] %s\n' "$*"
+}
+
+give_up() {
+    say "FAILED: $*"
+    exit 1
+}
+
+check_machine() {
+    [ "$(id -u)" = 0 ] || give_up "this script must run as root."
+    local machine
+    machine=$(uname -m)
+    [ "$machine" = x86_64 ] || give_up "this machine's processor ($machine) is not supported; choose a plan with an x86-64 processor."
+    local free
+    free=$(df --output=avail -k "${PROGRAM%/*}" | tail -n 1)
+    [ "$free" -gt 65536 ] || give_up "the disk is full: ${PROGRAM%/*} has only $free KB left, 65536 are needed."
+    command -v curl >/dev/null || command -v wget >/dev/null || install_curl
+}
+
+install_curl() {
+    say "neither curl nor wget is here; installing curl"
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install curl ca-certificates; } >/dev/null ||
+        give_up "curl could not be installed: see the lines above."
+}
+
+# One try. What went wrong is left in $problem; what another try cannot cure sets $hopeless too.
+fetch() { # FILE ANY_FAMILY
+    local status code family=()
+    [ "$2" = 1 ] || family=(-4)
+    if command -v curl >/dev/null; then
+        code=$(curl "${family[@]}" --silent --location --fail --proto '=https' --tlsv1.2 --connect-timeout 15 --max-time 600 \
+            --write-out '%{http_code}' --output "$1" "$URL")
+        status=$?
+        case $status in
+        0) return 0 ;;
+        18) problem="the download of $URL broke off" ;;
+        22) problem="the release server answers $code for $URL" ;;
+        23) problem="the file could not be written: the disk is full" hopeless=yes ;;
+        60) problem="the certificate of the release server is not trusted ($URL)" ;;
+        *) problem="the release server could not be reached (curl: $status, $URL)" ;;
+        esac
+        case $code in 404 | 410) hopeless=yes ;; esac
+    else
+        wget "${family[@]}" --quiet --https-only --timeout=30 --tries=1 --output-document="$1" "$URL"
+        status=$?
+        case $status in
+        0) return 0 ;;
+        3) problem="the file could not be written: the disk is full" hopeless=yes ;;
+        8) problem="the release server answers with an error for $URL" ;;
+        *) problem="the release server could not be reached (wget: $status, $URL)" ;;
+        esac
+    fi
+    return 1
+}
+
+download() { # FILE
+    local problem='' hopeless='' try
+    for try in 1 2 3 4 5; do
+        # In some regions one of the two ways to a server is broken: every other try takes IPv4 only.
+        fetch "$1" $((try % 2)) && matches "$1" && return 0
+        [ -z "$hopeless" ] || break
+        [ "$try" = 5 ] || { say "$problem; trying again" && sleep $((try * 2)); }
+    done
+    give_up "$problem. Nothing was installed."
+}
+
+matches() { # FILE
+    local sum
+    sum=$(sha256sum "$1")
+    [ "${sum%% *}" = "$SHA256" ] && return 0
+    problem="the file from $URL is not the one that this script was made for (SHA-256 ${sum%% *}, wanted $SHA256)"
+    return 1
+}
+
+get_program() {
+    local file
+    file=$(mktemp "$PROGRAM.XXXXXX") || give_up "no file can be made in ${PROGRAM%/*}."
+    # shellcheck disable=SC2064 # the name as it is now
+    trap "rm -f '$file'" EXIT
+    say "downloading tootstrap $VERSION"
+    download "$file"
+    { chmod 0755 "$file" && mv -f "$file" "$PROGRAM"; } || give_up "tootstrap could not be put into ${PROGRAM%/*}."
+    say "tootstrap $VERSION is in place, its SHA-256 is right"
+}
+
+main() {
+    # The token goes to tootstrap and to nothing else.
+    export -n TOKEN_PASSWORD
+    check_machine
+    get_program
+    TOKEN_PASSWORD="${TOKEN_PASSWORD:-}" "$PROGRAM" install --harden
+    local status=$?
+    case $status in
+    0) say "Installation Complete" ;;
+    4) say "Installation Complete - something outside this machine is still waited for: see WAITING above, later: sudo tootstrap status" ;;
+    2) say "NOT INSTALLED: the form cannot be used as it is (see above). The machine is untouched, no need to delete it: log in as root and give the command above." ;;
+    *) say "FAILED with status $status: see above. What is done stays done; to go on, log in as root: tootstrap install" ;;
+    esac
+    [ $status = 4 ] || exit $status
+}
+
+umask 077
+touch "$LOG" && chmod 0600 "$LOG"
+# Linode ties this script to the console; where something else runs it, the serial console is told too.
+console=/dev/null
+if [ ! -t 1 ] && { : >/dev/ttyS0; } 2>/dev/null; then console=/dev/ttyS0; fi
+main </dev/null 2>&1 | tee -a "$LOG" "$console"
+exit "${PIPESTATUS[0]}"
