@@ -35,13 +35,13 @@ impl Exit {
     }
 
     /// What a number that another process of this program ended with means.
-    pub const fn of_code(code: i32) -> Self {
-        match code {
-            0 => Self::Done,
-            2 => Self::Refused,
-            3 => Self::Pending,
-            4 => Self::Waiting,
-            129..=192 => Self::Signal((code - 128) as u8),
+    pub fn of_code(code: i32) -> Self {
+        match u8::try_from(code) {
+            Ok(0) => Self::Done,
+            Ok(2) => Self::Refused,
+            Ok(3) => Self::Pending,
+            Ok(4) => Self::Waiting,
+            Ok(code @ 129..=192) => Self::Signal(code - 128),
             _ => Self::Failed,
         }
     }
@@ -113,6 +113,8 @@ mod tests {
             (counts(0, 0, 1), Exit::Waiting),
             (counts(0, 0, 0), Exit::Done),
         ];
-        cases.iter().for_each(|(counts, exit)| assert_eq!(Exit::of_counts(counts), *exit));
+        for (counts, exit) in cases {
+            assert_eq!(Exit::of_counts(&counts), exit);
+        }
     }
 }

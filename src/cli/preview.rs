@@ -27,7 +27,9 @@ impl Preview {
             Some(secrets) => secrets,
             None => Secrets::generate()?,
         };
-        secrets.all().into_iter().for_each(|secret| self.redactor.hide(secret));
+        for secret in secrets.all() {
+            self.redactor.hide(secret);
+        }
         let (events, stream) = Events::new(self.redactor);
         let telling = tokio::spawn(render(stream, renderers));
         for note in self.accepted.notes {

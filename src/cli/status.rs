@@ -93,7 +93,9 @@ mod tests {
 
     fn report(outcomes: &[Outcome]) -> Report {
         let mut counts = Counts::default();
-        outcomes.iter().for_each(|outcome| counts.add(outcome));
+        for outcome in outcomes {
+            counts.add(outcome);
+        }
         let named = outcomes.iter().enumerate().map(|(index, outcome)| (format!("group/{index}"), outcome.clone()));
         Report { outcomes: named.collect(), counts }
     }

@@ -49,13 +49,17 @@ async fn run(redactor: &Arc<Redactor>) -> End<Exit> {
     let system = System::new(stop.clone());
     let facts = prepare::look(&system).await.map_err(Trouble::refused)?;
     let secrets = all_secrets(&settings, &system).await?;
-    secrets.all().into_iter().for_each(|secret| redactor.hide(secret));
+    for secret in secrets.all() {
+        redactor.hide(secret);
+    }
 
     let renderers: Vec<Box<dyn Renderer>> =
         vec![Box::new(Journal::open(Path::new(journal::PATH))?), Box::new(Made::open(Path::new(made::PATH))?)];
     let (events, stream) = Events::new(Arc::clone(redactor));
     let telling = tokio::spawn(render(stream, renderers));
-    notes.into_iter().for_each(|note| events.note(note));
+    for note in notes {
+        events.note(note);
+    }
     let plan = plan::build(&Inputs { settings, facts, secrets });
     let engine = Engine { host: Arc::new(system.clone()), events, stop, jobs };
     let report = engine.run(plan, Mode::Apply).await;

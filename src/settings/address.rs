@@ -103,8 +103,8 @@ fn why_not_public(address: IpAddr) -> Option<&'static str> {
 async fn works_over_v6(probe: &dyn Probe) -> bool {
     let question = Question { server: None, name: SEEN_OVER_IPV6.into(), kind: RecordType::Aaaa };
     let Ok(answer) = probe.dns(&question).await else { return false };
-    let addresses = answer.answers.iter().filter(|record| record.kind == RecordType::Aaaa);
-    let Some(address) = addresses.filter_map(|record| record.data.parse::<Ipv6Addr>().ok()).next() else { return false };
+    let mut addresses = answer.answers.iter().filter(|record| record.kind == RecordType::Aaaa);
+    let Some(address) = addresses.find_map(|record| record.data.parse::<Ipv6Addr>().ok()) else { return false };
     probe.connects(SocketAddr::from((address, 443))).await
 }
 

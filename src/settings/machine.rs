@@ -22,12 +22,12 @@ pub(super) async fn judge(parsed: &Parsed, recorded: Option<&Options>, probe: &d
         }
         docker_key(&parsed.docker_repository, probe, refusal).await?;
         let Some(site) = &parsed.site else { return anyhow::Ok(()) };
-        let handle_domain = parsed.handle_domain.as_ref().unwrap_or(&site.site);
+        let handle_domain = parsed.handle_domain.as_ref().unwrap_or(&site.name);
         if is_installed(probe).await? {
             same_site(site, handle_domain, recorded, refusal);
         } else {
             foreign_mastodon(site, probe, refusal).await?;
-            redirects(handle_domain, &site.site, probe, refusal).await;
+            redirects(handle_domain, &site.name, probe, refusal).await;
         }
         Ok(())
     };
@@ -70,7 +70,7 @@ async fn is_installed(probe: &dyn Probe) -> anyhow::Result<bool> {
 fn same_site(site: &Site, handle_domain: &DomainName, recorded: Option<&Options>, refusal: &mut Refusal) {
     let Some(resolved) = recorded.and_then(|recorded| recorded.resolved.as_ref()) else { return };
     for (field, what, wanted, installed) in [
-        (Field::Domain, "it serves", &site.site, &resolved.site),
+        (Field::Domain, "it serves", &site.name, &resolved.site),
         (Field::HandleDomain, "its handles end in", handle_domain, &resolved.handle_domain),
     ] {
         if wanted.as_str() != installed && !refusal.names(Field::Domain) {
@@ -97,7 +97,7 @@ async fn foreign_mastodon(site: &Site, probe: &dyn Probe, refusal: &mut Refusal)
             let path = Path::new(dir).join(name);
             let is_directory = probe.stat(&path).await?.is_some_and(|stat| stat.kind == Kind::Directory);
             if !is_directory && mentions(&probe.read(&path).await?.unwrap_or_default(), &site.names()) {
-                signs.push(format!("{} with the name {}", path.display(), site.site));
+                signs.push(format!("{} with the name {}", path.display(), site.name));
             }
         }
     }

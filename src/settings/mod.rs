@@ -27,6 +27,7 @@ pub use types::{ApiToken, DomainName, EmailAddress, OwnerName, UserName};
 
 /// Everything that was asked for, resolved and checked. The plan reads nothing else of the operator's wishes.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     /// Domain as asked for, without subdomain: the zone to make when there is none.
     pub domain: DomainName,
@@ -170,7 +171,7 @@ impl Settings {
 
 #[cfg(test)]
 impl Settings {
-    /// What a test asks for unless it says otherwise: `social.fedi-test.org` with a token, on 203.0.113.10 and 2001:db8:88::10.
+    /// What a test asks for unless it says otherwise: `social.fedi-test.org` with a token, on 203.0.113.10 and `2001:db8:88::10`.
     pub(crate) fn sample() -> Self {
         Self {
             domain: "fedi-test.org".parse().expect("a name"),

@@ -27,8 +27,9 @@ pub struct Options {
     #[arg(long, value_name = "IP", help_heading = "Site")]
     pub address: Vec<String>,
     /// File with a Linode API token that may read and write domains; without one, the records to make are printed
-    /// [env: TOKEN_PASSWORD= or LINODE_TOKEN= with the token itself]
     #[arg(long, value_name = "FILE", help_heading = "Site")]
+    #[arg(help = "File with a Linode API token that may read and write domains; without one, the records to make are printed \
+        [env: TOKEN_PASSWORD= or LINODE_TOKEN= with the token itself]")]
     #[serde(skip)]
     pub linode_token_file: Option<String>,
     /// DNS records of the site that point to another machine are replaced even if that machine is in use; never recorded
@@ -114,7 +115,8 @@ pub struct SmtpOptions {
         help_heading = "Mail"
     )]
     pub from: Option<String>,
-    /// File with the password at the relay [env: SMTP_PASSWORD= with the password itself]
+    /// File with the password at the relay
+    #[arg(help = "File with the password at the relay [env: SMTP_PASSWORD= with the password itself]")]
     #[arg(id = "smtp_password_file", long = "smtp-password-file", value_name = "FILE", help_heading = "Mail")]
     #[serde(skip)]
     pub password_file: Option<String>,

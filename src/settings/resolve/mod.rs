@@ -43,6 +43,7 @@ pub async fn resolve(given: &Given, facts: &Facts, host: &dyn Host) -> Result<Ac
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 /// Each setting by itself; `None` where it is missing or bad, so that all problems are found at once.
 pub(super) struct Parsed {
     pub(super) site: Option<Site>,
@@ -69,9 +70,9 @@ impl Parsed {
     fn whole(self) -> Option<Settings> {
         let (site, contact) = (self.site?, self.contact?);
         Some(Settings {
-            handle_domain: self.handle_domain.unwrap_or_else(|| site.site.clone()),
+            handle_domain: self.handle_domain.unwrap_or_else(|| site.name.clone()),
             domain: site.domain,
-            site: site.site,
+            site: site.name,
             www: site.www,
             owner_email: self.owner_email.unwrap_or_else(|| contact.clone()),
             contact,
@@ -101,15 +102,15 @@ struct Reading<'a> {
 /// Names of the site.
 pub(super) struct Site {
     pub(super) domain: DomainName,
-    pub(super) site: DomainName,
+    pub(super) name: DomainName,
     www: bool,
 }
 
 impl Site {
     /// Every name that is served.
     pub(super) fn names(&self) -> Vec<String> {
-        let www = self.www.then(|| format!("www.{}", self.site));
-        std::iter::once(self.site.to_string()).chain(www).collect()
+        let www = self.www.then(|| format!("www.{}", self.name));
+        std::iter::once(self.name.to_string()).chain(www).collect()
     }
 }
 
@@ -134,7 +135,7 @@ impl Reading<'_> {
             registrations: self.registrations(single_user),
             images: self.images(&options.images),
             docker_repository: self.repository(&options.docker_repository),
-            smtp: self.smtp(&options.smtp, given.smtp_password.as_ref(), site.as_ref().map(|site| &site.site)),
+            smtp: self.smtp(&options.smtp, given.smtp_password.as_ref(), site.as_ref().map(|site| &site.name)),
             site,
         }
     }
@@ -162,15 +163,15 @@ impl Reading<'_> {
         if let Some(problem) = domain.never_public() {
             self.refusal.value(Field::Domain, text, problem);
         }
-        let (site, www) = match subdomain.as_deref() {
+        let (name, www) = match subdomain.as_deref() {
             None => (domain.clone(), false),
             Some("www") => (domain.clone(), true),
             Some(subdomain) => (self.below(&domain, subdomain)?, false),
         };
-        if ["mastodon", "mstdn"].iter().any(|mark| site.as_str().contains(mark)) {
-            self.notes.push(format!("{site} contains a trademark of Mastodon gGmbH; joinmastodon.org/trademark says when that is allowed"));
+        if ["mastodon", "mstdn"].iter().any(|mark| name.as_str().contains(mark)) {
+            self.notes.push(format!("{name} contains a trademark of Mastodon gGmbH; joinmastodon.org/trademark says when that is allowed"));
         }
-        Some(Site { domain, site, www })
+        Some(Site { domain, name, www })
     }
 
     fn below(&mut self, domain: &DomainName, subdomain: &str) -> Option<DomainName> {
@@ -193,7 +194,7 @@ impl Reading<'_> {
         let name = format!("{}.ip.linodeusercontent.com", v4.to_string().replace('.', "-"));
         self.notes.push(format!("no domain was given: the site is {name}, for ever, since a Mastodon server cannot change its name"));
         let domain: DomainName = self.refusal.check(Field::Domain, &name, name.parse())?;
-        Some(Site { site: domain.clone(), domain, www: false })
+        Some(Site { name: domain.clone(), domain, www: false })
     }
 
     fn token(&mut self, pasted: Option<&SecretString>) -> Option<ApiToken> {
@@ -261,7 +262,7 @@ impl Reading<'_> {
         let version =
             options.mastodon_version.clone().or_else(|| options.mastodon.as_deref().and_then(tag)).unwrap_or(default.mastodon_version);
         let version = if version.starts_with('v') { version } else { format!("v{version}") };
-        if !version[1..].split('.').next().is_some_and(|major| major.parse::<u32>().is_ok()) {
+        if version[1..].split('.').next().is_none_or(|major| major.parse::<u32>().is_err()) {
             self.refusal.value(Field::Images, &version, "is no version of Mastodon; give one such as v4.7.4");
         }
         let tagged = |given: &Option<String>, name: &str| {

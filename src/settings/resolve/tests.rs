@@ -117,8 +117,8 @@ async fn every_bad_value_is_named_as_the_form_calls_it() {
         ("[docker_repository]\nfingerprint = 'abc'", "is no fingerprint"),
     ] {
         let name = text.split(" = ").next().expect("a name");
-        let good: String = GOOD.lines().filter(|line| line.split(" = ").next() != Some(name)).map(|line| format!("{line}\n")).collect();
-        let refusal = refused(&given(&format!("{good}{text}")), &machine()).await;
+        let good: Vec<_> = GOOD.lines().filter(|line| line.split(" = ").next() != Some(name)).collect();
+        let refusal = refused(&given(&format!("{}\n{text}", good.join("\n"))), &machine()).await;
         assert!(refusal.to_string().contains(problem), "{text}: {refusal}");
         assert_eq!(refusal.to_string().lines().count(), 1, "{refusal}");
     }

@@ -26,8 +26,8 @@ impl FromStr for UserName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let text = text.trim();
         const ALLOWED: &str = "small letters, digits, - and _ are allowed, the first being a letter";
+        let text = text.trim();
         if text.is_empty() {
             return Err("is empty".into());
         }

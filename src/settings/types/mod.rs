@@ -1,6 +1,6 @@
 //! Types of single values. A value that exists is good.
 //!
-//! A parser's error is the end of a sentence that begins with the value: *"https://x.org" is a web address; give only …*.
+//! A parser's error is the end of a sentence that begins with the value: *`https://x.org` is a web address; give only …*.
 
 mod account;
 mod address;
