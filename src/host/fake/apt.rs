@@ -123,7 +123,8 @@ pub(super) fn apt(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
         }
         ("apt-get", ["update"]) => Some(update(machine)),
         ("apt-get", ["install", packages @ ..]) => Some(install(machine, packages)),
-        ("apt-get", ["full-upgrade"]) => Some(Reply::changed("")),
+        ("apt-get", ["full-upgrade"]) if machine.apt.gone.is_empty() || argv.contains(&"--fix-missing") => Some(Reply::changed("")),
+        ("apt-get", ["full-upgrade"]) => Some(Reply::changed("").status(100, "E: Unable to fetch some archives")),
         ("apt-cache", ["madison", package]) => {
             let line = |version: &&str| format!(" {package} | {version} | http://deb.debian.org/debian bullseye/main amd64 Packages\n");
             Some(Reply::read(machine.versions(package).iter().map(line).collect::<String>()))

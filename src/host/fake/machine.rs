@@ -38,6 +38,7 @@ pub(crate) struct Machine {
     pub(crate) swap: super::accounts::Swap,
     pub(crate) linode: super::linode::Account,
     pub(crate) ssh: super::ssh::Ssh,
+    pub(crate) ufw: super::ufw::Ufw,
     pub(crate) systemd: super::systemd::Systemd,
     pub(crate) uplink: super::uplink::Uplink,
     pub(super) log: Vec<String>,
@@ -103,6 +104,7 @@ impl Machine {
                 "chpasswd",
                 "mkswap",
                 "swapon",
+            "hostname",
             ]
             .map(String::from),
         );

@@ -9,6 +9,7 @@ pub(crate) mod linode;
 mod machine;
 pub(crate) mod ssh;
 pub(crate) mod systemd;
+pub(crate) mod ufw;
 mod uplink;
 
 use std::path::{Path, PathBuf};
@@ -87,6 +88,7 @@ const PROGRAMS: &[Program] = &[
     apt::dpkg,
     apt::apt,
     ssh::programs,
+    ufw::programs,
 ];
 
 /// Every simulated site. A new one adds its function here.

@@ -5,12 +5,14 @@ mod key;
 mod packages;
 mod repository;
 mod sources;
+mod upgrade;
 
 use std::time::Duration;
 
 pub use index::Index;
 pub use packages::Packages;
 pub use repository::{Key, Repository};
+pub use upgrade::Upgrade;
 
 use crate::host::{Cmd, Host, HostError, Output, Result};
 

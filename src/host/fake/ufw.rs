@@ -1,0 +1,36 @@
+//! `ufw` and `hostname`.
+
+use super::{Cmd, Machine, Reply};
+
+/// The firewall.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ufw {
+    pub(crate) active: bool,
+    /// As `ufw show added` tells them, without `ufw`.
+    pub(crate) rules: Vec<String>,
+}
+
+/// Simulates the programs.
+pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
+    match cmd.argv().as_slice() {
+        ["ufw", "status"] => Some(Reply::read(if machine.ufw.active { "Status: active\n" } else { "Status: inactive\n" })),
+        ["ufw", "show", "added"] => {
+            let rules: String = machine.ufw.rules.iter().map(|rule| format!("ufw {rule}\n")).collect();
+            Some(Reply::read(format!("Added user rules (see 'ufw status' for running firewall):\n{rules}")))
+        }
+        ["ufw", "allow", port] => {
+            machine.ufw.rules.retain(|rule| rule.split(' ').nth(1) != Some(port));
+            machine.ufw.rules.push(format!("allow {port}"));
+            Some(Reply::changed(""))
+        }
+        ["ufw", "--force", "enable"] => {
+            machine.ufw.active = true;
+            Some(Reply::changed(""))
+        }
+        ["hostname", name] => {
+            machine.hostname = (*name).into();
+            Some(Reply::changed(""))
+        }
+        _ => None,
+    }
+}
