@@ -4,8 +4,8 @@ use super::{Inputs, Plan, StepRef};
 use crate::facts::{DOCKER_IS_OURS, Release};
 use crate::host::Access;
 use crate::resource::apt::{Index, Key, Packages, Repository};
-use crate::resource::{Agent, Directory, File, SudoUser, SwapFile};
-use crate::settings;
+use crate::resource::{Agent, Directory, File, SudoUser, SwapFile, Unit};
+use crate::{resume, settings};
 
 /// Docker's own key, with the fingerprint that [`crate::settings::DockerRepository`] has by default.
 const DOCKER_KEY: &str = include_str!("../../assets/docker-apt-key.asc");
@@ -39,7 +39,11 @@ fn records(plan: &mut Plan, with: &Inputs) -> StepRef {
     let agent = plan.step("base/agent", Agent).add();
     let directory = plan.step("base/directory", Directory::new("/etc/tootstrap", Access::root(0o700))).add();
     let settings = File::text(settings::RECORDED, settings::record(&with.settings), Access::root(0o600));
-    plan.step("base/settings", settings).needs([agent, directory]).add()
+    let records = plan.step("base/settings", settings).needs([agent, directory]).add();
+    let unit = File::text(resume::UNIT_PATH, resume::UNIT_FILE, Access::root(0o644));
+    let unit = plan.step("base/resume-unit", unit).needs([records]).add();
+    plan.step("base/resume", Unit::enabled([resume::UNIT])).needs([unit]).add();
+    records
 }
 
 fn packages(plan: &mut Plan, with: &Inputs, records: StepRef) -> StepRef {
@@ -108,6 +112,8 @@ mod tests {
             "base/agent: program /usr/local/bin/tootstrap",
             "base/directory: directory /etc/tootstrap",
             "base/settings: file /etc/tootstrap/settings.toml",
+            "base/resume-unit: file /etc/systemd/system/tootstrap-resume.service",
+            "base/resume: unit tootstrap-resume.service",
             "base/docker-source: repository docker (https://download.docker.com/linux/debian)",
             "base/index: index of Debian 11's packages",
             "base/packages: packages ca-certificates sudo pigz fail2ban python3-systemd unattended-upgrades ufw \
@@ -130,6 +136,8 @@ mod tests {
             "base/agent: program /usr/local/bin/tootstrap",
             "base/directory: directory /etc/tootstrap",
             "base/settings: file /etc/tootstrap/settings.toml",
+            "base/resume-unit: file /etc/systemd/system/tootstrap-resume.service",
+            "base/resume: unit tootstrap-resume.service",
             "base/index: index of Debian 11's packages",
             "base/packages: packages ca-certificates fail2ban python3-systemd unattended-upgrades",
         ];

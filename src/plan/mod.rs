@@ -2,6 +2,8 @@
 
 pub mod base;
 pub mod dns;
+pub mod finish;
+pub mod hardening;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +28,8 @@ pub struct Inputs {
 /// The whole installation. Reads top to bottom; arguments are what must come first.
 pub fn build(with: &Inputs) -> Plan {
     let mut plan = Plan::default();
-    let _base = base::add(&mut plan, with);
+    let base = base::add(&mut plan, with);
+    hardening::add(&mut plan, with, &base);
     plan
 }
 
@@ -91,6 +94,9 @@ impl Patience {
         self
     }
 }
+
+/// For what was just told to start.
+pub(crate) const STARTS: Patience = Patience::settle(Duration::from_secs(30), Duration::from_millis(500));
 
 /// A step being described; [`StepBuilder::add`] puts it into the plan.
 #[must_use = "a step is in the plan only after `add`"]

@@ -71,7 +71,8 @@ impl Rule {
 
     fn is_about(&self, port: &str) -> bool {
         let number = port.split('/').next().unwrap_or_default();
-        let named = |word: &String| word == port || word == number || (number == "22" && matches!(word.as_str(), "OpenSSH" | "SSH" | "ssh"));
+        let named =
+            |word: &String| word == port || word == number || (number == "22" && matches!(word.as_str(), "OpenSSH" | "SSH" | "ssh"));
         self.words.iter().any(named)
     }
 
@@ -111,7 +112,8 @@ impl Resource for Firewall {
         }
         if !state.enabled {
             let closed = self.closed_by_it(host).await?;
-            let closed = if closed.is_empty() { String::new() } else { format!("; no longer reachable from outside: {}", closed.join(", ")) };
+            let closed =
+                if closed.is_empty() { String::new() } else { format!("; no longer reachable from outside: {}", closed.join(", ")) };
             drift.push_do(format!("enable the firewall{closed}"));
         }
         Ok(drift)
@@ -154,10 +156,16 @@ mod tests {
     #[tokio::test]
     async fn sshs_port_is_open_before_it_is_enabled_and_what_closes_is_said() {
         let listening = |m: &mut Machine| {
-            let sockets = ["tcp 0.0.0.0:2222 users:((\"sshd\"", "tcp [::]:25 users:((\"master\"", "tcp 127.0.0.1:5432 x", "udp 0.0.0.0%eth0:68 x", "udp *:123 x"];
+            let sockets = [
+                "tcp 0.0.0.0:2222 users:((\"sshd\"",
+                "tcp [::]:25 users:((\"master\"",
+                "tcp 127.0.0.1:5432 x",
+                "udp 0.0.0.0%eth0:68 x",
+                "udp *:123 x",
+            ];
             m.ssh.listening = sockets.map(String::from).to_vec();
         };
-        let enable = "enable the firewall; no longer reachable from outside: 25/tcp (master), 123/udp (the system)";
+        let enable = "enable the firewall; no longer reachable from outside: 123/udp (the system), 25/tcp (master)";
         case(listening, &["open 2222/tcp", "open 80/tcp", "open 443/tcp", "open 443/udp", enable], &ALL).await;
     }
 

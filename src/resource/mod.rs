@@ -4,6 +4,7 @@
 
 mod agent;
 pub mod apt;
+mod credentials;
 mod directory;
 mod dns;
 mod drift;
@@ -24,6 +25,7 @@ use std::fmt::Display;
 use async_trait::async_trait;
 
 pub use agent::{AGENT, Agent};
+pub use credentials::Credentials;
 pub use directory::Directory;
 pub use dns::{DnsRecord, DnsZone, Published, Wanted};
 pub use drift::{Change, Drift, Wait};

@@ -50,6 +50,9 @@ impl Machine {
             self.programs.extend(programs.iter().copied().map(String::from));
             units.iter().for_each(|unit| self.systemd.add(unit, true));
         }
+        if name == "fail2ban" {
+            ["/etc/fail2ban", "/etc/fail2ban/jail.d"].iter().for_each(|path| self.place(path, Kind::Directory, "", 0o755));
+        }
     }
 
     /// Removes a package without logging.

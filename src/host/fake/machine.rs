@@ -55,6 +55,7 @@ impl Machine {
             "/etc",
             "/etc/apt",
             "/etc/apt/sources.list.d",
+            "/etc/apt/apt.conf.d",
             "/var/lib/apt",
             "/var/lib/apt/lists",
             "/etc/ssh",
@@ -104,7 +105,7 @@ impl Machine {
                 "chpasswd",
                 "mkswap",
                 "swapon",
-            "hostname",
+                "hostname",
             ]
             .map(String::from),
         );

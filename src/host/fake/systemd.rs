@@ -30,7 +30,7 @@ impl Systemd {
     }
 }
 
-/// Simulates `systemctl`. A unit exists once its file lies in `/etc/systemd/system` and systemd was told, or a package brought it.
+/// Simulates `systemctl`. A unit exists once its file lies in `/etc/systemd/system`, or a package brought it.
 pub(super) fn systemctl(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
     match cmd.argv().as_slice() {
         ["systemctl", "show", property, "--", units @ ..] if property.starts_with("--property=") => {
@@ -39,15 +39,10 @@ pub(super) fn systemctl(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
         }
         ["systemctl", "daemon-reload"] => {
             machine.systemd.units.values_mut().for_each(|unit| unit.stale = false);
-            let files = machine.children(Path::new("/etc/systemd/system"));
-            for file in files.iter().filter(|file| [".service", ".timer", ".socket"].iter().any(|kind| file.ends_with(kind))) {
-                if !machine.systemd.units.contains_key(file) {
-                    machine.systemd.add(file, false);
-                }
-            }
             Some(Reply::changed(""))
         }
         ["systemctl", verb, unit] => Some(change(machine, verb, false, unit)?),
+        ["systemctl", "start", "--no-block", unit] => Some(change(machine, "start", false, unit)?),
         ["systemctl", verb, "--now", unit] => Some(change(machine, verb, true, unit)?),
         _ => None,
     }
@@ -67,6 +62,10 @@ fn show(machine: &Machine, name: &str) -> String {
 fn change(machine: &mut Machine, verb: &str, now: bool, name: &str) -> Option<Reply> {
     if !matches!(verb, "enable" | "disable" | "start" | "stop" | "restart" | "reload" | "try-restart" | "try-reload-or-restart") {
         return None;
+    }
+    // A file that systemd has not yet looked at is loaded when it is named.
+    if machine.nodes.contains_key(&Path::new("/etc/systemd/system").join(name)) && !machine.systemd.units.contains_key(name) {
+        machine.systemd.add(name, false);
     }
     let Some(unit) = machine.systemd.units.get_mut(name) else {
         return Some(Reply::changed("").status(1, format!("Failed to {verb} unit: Unit file {name} does not exist.")));
