@@ -12,20 +12,28 @@ TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
 
 import pytest  # noqa: E402
-from harness import Installation, fresh_world, wait_healthy  # noqa: E402
-from product import Product  # noqa: E402
+from harness import REUSABLE, Installation, fresh_world, wait_healthy  # noqa: E402
+from product import RELEASED, Product  # noqa: E402
 from testbed.bed import Bed  # noqa: E402
 from testbed.demo import FORM, stackscript_of  # noqa: E402
 
 NAME = os.environ.get("TOOTSTRAP_BED", "e2e")
+
+#: Modules in the order in which the machine needs the fewest boots; others come last.
+ORDER = ("install", "again", "break_and_cure", "single_user", "web_settings", "refusals", "download", "bare_machine", "dns")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {f"test_{name}.py": rank for rank, name in enumerate(ORDER)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
 @pytest.fixture(scope="session")
 def dist() -> Path:
     """What `make dist` made."""
     directory = Path(os.environ.get("TOOTSTRAP_DIST") or TESTS.parent / "dist").absolute()
-    if not (directory / "tootstrap").exists():
-        pytest.exit(f"{directory} has no tootstrap: `make dist` builds it", returncode=1)
+    if not (directory / RELEASED).exists():
+        pytest.exit(f"{directory} has no {RELEASED}: `make dist` builds it", returncode=1)
     return directory
 
 
@@ -57,21 +65,32 @@ def installation(bed: Bed, stackscript: str) -> Installation:
 
 
 @pytest.fixture(scope="module")
-def installed(bed: Bed, installation: Installation) -> Bed:
-    """The installed machine, up, with the DNS that its installation made."""
+def installed(request: pytest.FixtureRequest, bed: Bed, installation: Installation) -> Iterator[Bed]:
+    """The installed machine, up, with the DNS that its installation made.
+
+    A module that says `LEAVES_IT_AS_IT_WAS = True`, and whose tests all passed, hands its machine on: that saves a boot.
+    """
     assert installation.status == 0, f"the installation that this test starts from failed:\n{installation.console[-3000:]}"
+    if not REUSABLE.pop(bed, False):
+        _restore_installed(bed, installation)
+    failed = request.session.testsfailed
+    yield bed
+    REUSABLE[bed] = getattr(request.module, "LEAVES_IT_AS_IT_WAS", False) and request.session.testsfailed == failed
+
+
+def _restore_installed(bed: Bed, installation: Installation) -> None:
     fresh_world(bed)
     for zone, records in installation.zones:
         made = [{key: record[key] for key in ("name", "type", "target", "ttl_sec") if key in record} for record in records]
         bed.services.control.put_zone(zone["domain"], made, soa_email=zone["soa_email"], ttl_sec=zone["ttl_sec"])
     bed.machine.restore("installed")
     wait_healthy(bed)
-    return bed
 
 
 @pytest.fixture(scope="module")
 def bare(bed: Bed) -> Bed:
     """A fresh machine, up, and nothing at Linode."""
+    REUSABLE.clear()
     fresh_world(bed)
     bed.machine.restore("bare")
     return bed

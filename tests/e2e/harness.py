@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from testbed.bed import Bed
 
+#: Is the bed's machine as the installation left it?
+REUSABLE: dict[Bed, bool] = {}
+
 
 @dataclass(frozen=True)
 class Installation:

@@ -11,6 +11,8 @@ from testbed import layout as where
 from testbed.machine import Machine
 
 INSTALLED = "/usr/local/bin/tootstrap"
+#: Its name among the release's files.
+RELEASED = "tootstrap-x86_64-linux-musl"
 #: Where the tests put the binary on a machine that has none.
 UPLOADED = "/root/tootstrap"
 
@@ -70,7 +72,7 @@ class Product:
     @classmethod
     def uploaded(cls, machine: Machine, dist: Path) -> "Product":
         """On a machine without it: the binary alone, as somebody who copied it there."""
-        machine.put(UPLOADED, (dist / "tootstrap").read_bytes(), 0o755)
+        machine.put(UPLOADED, (dist / RELEASED).read_bytes(), 0o755)
         return cls(machine, UPLOADED)
 
     def install(self, *arguments: str, env: Mapping[str, str] | None = None, token: str | None = where.TOKEN) -> Run:

@@ -86,6 +86,6 @@ def test_a_bad_answer_is_refused(bare: Bed, uploaded: Product, untouched: dict[s
 
 
 def test_after_all_refusals_the_machine_is_as_before(bare: Bed, untouched: dict[str, list[str]]) -> None:
-    """On exit 2 the binary and the valid answers may stay (design.md §2): nothing else."""
+    """Of a refused form only the valid answers stay (design.md §2)."""
     lines = difference(untouched, fingerprint(bare.machine)).splitlines()
     assert [line for line in lines if "tootstrap" not in line and " /etc d " not in line and " /usr/local/bin d " not in line] == []

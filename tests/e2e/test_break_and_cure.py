@@ -13,6 +13,8 @@ from testbed.bed import Bed
 from testbed.demo import FORM
 from testbed.verify import compose
 
+LEAVES_IT_AS_IT_WAS = True
+
 ADA = FORM["user_name"]
 
 

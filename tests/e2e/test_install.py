@@ -11,6 +11,8 @@ from testbed.bed import Bed
 from testbed.demo import FORM
 from testbed.verify import compose, credentials, psql, verify
 
+LEAVES_IT_AS_IT_WAS = True
+
 ADA = FORM["user_name"]
 
 

@@ -11,6 +11,8 @@ from product import CHANGES_PENDING, DONE, Product
 from testbed import layout as where
 from testbed.bed import Bed
 
+LEAVES_IT_AS_IT_WAS = True
+
 
 def mode(bed: Bed) -> bool:
     """What the page tells the browser (mastodon.md §2.5)."""
