@@ -79,7 +79,7 @@ proptest! {
 #[test]
 fn names_of_the_site() {
     let project = rendered(|inputs| inputs.settings.www = true).unwrap();
-    assert!(project.caddyfile.contains("\"www.social.fedi-test.org\", \"http://www.social.fedi-test.org\" {"));
+    assert!(project.caddyfile.contains("\n\"www.social.fedi-test.org\" {\n\timport certificate\n"));
     assert_eq!(env_value(&project.environment, "LOCAL_DOMAIN"), "social.fedi-test.org");
     assert!(!project.environment.contains("WEB_DOMAIN"));
     let other = rendered(|inputs| inputs.settings.handle_domain = "fedi-test.org".parse().unwrap()).unwrap();

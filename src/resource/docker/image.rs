@@ -1,0 +1,88 @@
+//! Images that were pulled.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use async_trait::async_trait;
+
+use super::super::{Drift, Resource};
+use crate::host::{Cmd, Host, Probe};
+use crate::report::WithRemedy;
+
+/// An image is here. One that is here is not asked for again: a moving tag does not move by itself.
+#[derive(Debug)]
+pub struct Image {
+    reference: String,
+}
+
+impl Image {
+    /// By reference: `postgres:17-alpine`, with or without digest.
+    pub fn new(reference: impl Into<String>) -> Self {
+        Self { reference: reference.into() }
+    }
+}
+
+/// The digest that the registry gave for an image that is here: `postgres@sha256:…`. `None`: the image was not pulled.
+pub async fn digest(host: &dyn Probe, reference: &str) -> anyhow::Result<Option<String>> {
+    let format = "{{range .RepoDigests}}{{println .}}{{end}}";
+    let answer = host.query(&Cmd::new("docker").args(["image", "inspect", "--format", format, reference])).await?;
+    Ok(answer.stdout.lines().map(str::trim).find(|line| line.contains("@sha256:")).map(str::to_owned))
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "image {}", self.reference)
+    }
+}
+
+#[async_trait]
+impl Resource for Image {
+    async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
+        let to_do = || Drift::to_do(format!("pull {self}"));
+        if !super::installed(host).await {
+            return Ok(to_do());
+        }
+        let answer = host.query(&Cmd::new("docker").args(["image", "inspect", "--format", "{{.Id}}", &self.reference])).await?;
+        match answer {
+            answer if answer.success() => Ok(Drift::none()),
+            answer if answer.stderr.to_lowercase().contains("no such image") => Ok(to_do()),
+            answer => bail!("cannot look for {self}: {}", answer.stderr.trim()),
+        }
+    }
+
+    async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
+        let pull = Cmd::new("docker").args(["pull", &self.reference]).timeout(Duration::from_hours(1));
+        host.run(&pull).await.with_context(|| format!("cannot pull {self}")).remedy(
+            "if the registry did not answer, run again later; if the disk is full, make room (`df -h /var/lib/docker`)",
+        )?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+    use crate::resource::testing::converge;
+
+    #[tokio::test]
+    async fn pulled_once() {
+        let host = FakeHost::debian();
+        let image = Image::new("redis:7-alpine");
+        assert_eq!(image.check(&host).await.unwrap(), Drift::to_do("pull image redis:7-alpine"));
+        host.machine().install_docker();
+        assert_eq!(digest(&host, "redis:7-alpine").await.unwrap(), None);
+        assert_eq!(converge(&host, &image).await, ["run docker pull redis:7-alpine"]);
+        assert!(converge(&host, &image).await.is_empty());
+        assert!(digest(&host, "redis:7-alpine").await.unwrap().unwrap().starts_with("redis@sha256:"));
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_does_not_answer_is_an_error_not_a_missing_image() {
+        let host = FakeHost::debian();
+        host.machine().install_docker();
+        host.machine().systemd.add("docker.service", false);
+        assert!(Image::new("redis:7-alpine").check(&host).await.is_err());
+    }
+}

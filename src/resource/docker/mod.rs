@@ -1,0 +1,26 @@
+//! Docker, and the Compose project in `/opt/mastodon`.
+
+mod daemon;
+mod image;
+mod ready;
+mod services;
+
+pub use daemon::LiveRestore;
+pub use image::Image;
+pub use ready::DockerReady;
+pub use services::Services;
+
+use crate::host::{Cmd, Probe};
+
+/// Where the Compose project lies.
+pub const PROJECT: &str = "/opt/mastodon";
+
+/// `docker compose` on our project. Without `-f`, so that `compose.override.yaml` counts too.
+pub(crate) fn compose() -> Cmd {
+    Cmd::new("docker").args(["compose", "--project-directory", PROJECT])
+}
+
+/// Whether Docker's client is installed. On a bare machine everything of Docker's is still to be done.
+pub(crate) async fn installed(host: &dyn Probe) -> bool {
+    host.which("docker").await.is_some()
+}

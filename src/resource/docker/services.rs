@@ -1,0 +1,194 @@
+//! Containers of the Compose project.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, ensure};
+use async_trait::async_trait;
+
+use super::super::{Drift, Resource, stamp};
+use super::{PROJECT, compose, installed};
+use crate::host::{Cmd, Host, Probe};
+use crate::report::WithRemedy;
+
+/// What each line of `docker ps` tells: service, state, status, hash of its definition, whether it is of `compose run`.
+const COLUMNS: &str = r#"{{.Label "com.docker.compose.service"}}	{{.State}}	{{.Status}}	{{.Label "com.docker.compose.config-hash"}}	{{.Label "com.docker.compose.oneoff"}}"#;
+/// Longest a container may take from its start to healthy, in seconds: twice a slow boot of Rails.
+const WAIT: u32 = 600;
+
+/// Containers that run as the Compose files define them and are healthy.
+///
+/// "As defined" means that the hash on the running container equals the one that `docker compose config --hash` prints now. Compose
+/// releases from 2.22 to mid-2026 print another hash than they write for services with `env_file` (docker/compose#14001), so the pair
+/// that belonged together after our last `up` is remembered and accepted too.
+#[derive(Debug)]
+pub struct Services {
+    names: &'static [&'static str],
+}
+
+impl Services {
+    /// By their names in `compose.yaml`.
+    pub const fn new(names: &'static [&'static str]) -> Self {
+        Self { names }
+    }
+
+    async fn conditions(&self, host: &dyn Probe) -> anyhow::Result<BTreeMap<&'static str, Condition>> {
+        if !installed(host).await || host.stat(&Path::new(PROJECT).join("compose.yaml")).await?.is_none() {
+            return Ok(self.names.iter().map(|name| (*name, Condition::Missing)).collect());
+        }
+        let (containers, wanted) = (containers(host).await?, self.wanted_hashes(host).await?);
+        let mut conditions = BTreeMap::new();
+        for name in self.names {
+            let wanted = wanted.get(*name).with_context(|| format!("Compose told no hash for the service {name}"))?;
+            let condition = match containers.get(*name) {
+                None => Condition::Missing,
+                Some(container) if !self.is_as_defined(host, name, container, wanted).await? => Condition::Outdated,
+                Some(container) => container.condition(),
+            };
+            conditions.insert(*name, condition);
+        }
+        Ok(conditions)
+    }
+
+    async fn wanted_hashes(&self, host: &dyn Probe) -> anyhow::Result<BTreeMap<String, String>> {
+        let answer = host.query(&compose().args(["config", "--hash", &self.names.join(",")])).await?;
+        if !answer.success() {
+            return Err(anyhow!("Compose refuses the project: {}", answer.stderr.trim()))
+                .remedy(format!("look at compose.override.yaml and custom.env in {PROJECT}, if they exist"));
+        }
+        Ok(answer.stdout.lines().filter_map(|line| line.split_once(' ')).map(|(name, hash)| (name.into(), hash.trim().into())).collect())
+    }
+
+    async fn is_as_defined(&self, host: &dyn Probe, name: &str, container: &Container, wanted: &str) -> anyhow::Result<bool> {
+        Ok(container.hash == wanted || stamp::read(host, &stamp_name(name)).await? == Some(pair(host, &container.hash, wanted).await?))
+    }
+
+    /// Writes down which hashes belong together now.
+    async fn remember(&self, host: &dyn Host) -> anyhow::Result<()> {
+        let (containers, wanted) = (containers(host.probe()).await?, self.wanted_hashes(host.probe()).await?);
+        for name in self.names {
+            if let (Some(container), Some(wanted)) = (containers.get(*name), wanted.get(*name)) {
+                if container.hash != *wanted {
+                    stamp::write(host, &stamp_name(name), &pair(host.probe(), &container.hash, wanted).await?).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The last lines of containers that did not become healthy.
+    async fn last_words(&self, host: &dyn Host) -> String {
+        let unhealthy = match self.conditions(host.probe()).await {
+            Ok(conditions) => conditions.into_iter().filter(|(_, condition)| *condition != Condition::Good).map(|(name, _)| name).collect(),
+            Err(_) => self.names.to_vec(),
+        };
+        match host.query(&compose().args(["logs", "--no-color", "--tail", "20"]).args(unhealthy)).await {
+            Ok(logs) => logs.stdout,
+            Err(error) => format!("(no logs: {error})"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Condition {
+    Missing,
+    Outdated,
+    Stopped,
+    Unhealthy,
+    Starting,
+    Good,
+}
+
+struct Container {
+    state: String,
+    status: String,
+    hash: String,
+}
+
+impl Container {
+    fn condition(&self) -> Condition {
+        match self.state.as_str() {
+            "running" if self.status.contains("(unhealthy)") => Condition::Unhealthy,
+            "running" if self.status.contains("(health: starting)") => Condition::Starting,
+            "running" => Condition::Good,
+            _ => Condition::Stopped,
+        }
+    }
+}
+
+fn stamp_name(service: &str) -> String {
+    format!("containers/{service}")
+}
+
+/// `custom.env` is part of it, since it may not be part of the hash.
+async fn pair(host: &dyn Probe, hash: &str, wanted: &str) -> anyhow::Result<String> {
+    let custom = stamp::fingerprint(host, &[PathBuf::from(PROJECT).join("custom.env")]).await?;
+    Ok(format!("{hash} {wanted} {custom}"))
+}
+
+async fn containers(host: &dyn Probe) -> anyhow::Result<BTreeMap<String, Container>> {
+    let filter = "label=com.docker.compose.project=mastodon";
+    let answer = host.query(&Cmd::new("docker").args(["ps", "--all", "--no-trunc", "--filter", filter, "--format", COLUMNS])).await?;
+    ensure!(answer.success(), "Docker does not list its containers: {}", answer.stderr.trim());
+    let mut containers = BTreeMap::new();
+    for line in answer.stdout.lines() {
+        let [service, state, status, hash, oneoff] = line.split('\t').collect::<Vec<_>>()[..] else {
+            return Err(anyhow!("Docker listed a container as `{line}`"));
+        };
+        if oneoff != "True" {
+            containers.insert(service.into(), Container { state: state.into(), status: status.into(), hash: hash.into() });
+        }
+    }
+    Ok(containers)
+}
+
+impl fmt::Display for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noun = if self.names.len() == 1 { "container" } else { "containers" };
+        write!(f, "{noun} {}", self.names.join(", "))
+    }
+}
+
+#[async_trait]
+impl Resource for Services {
+    async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
+        let mut drift = Drift::none();
+        let mut starting = Vec::new();
+        for (name, condition) in self.conditions(host).await? {
+            match condition {
+                Condition::Missing => drift.push_do(format!("create container {name}")),
+                Condition::Outdated => drift.push_do(format!("replace container {name}: its definition has changed")),
+                Condition::Stopped => drift.push_do(format!("start container {name}")),
+                Condition::Unhealthy => drift.push_do(format!("restart container {name}: it is unhealthy")),
+                Condition::Starting => starting.push(name),
+                Condition::Good => {}
+            }
+        }
+        if !starting.is_empty() {
+            let names = starting.join(", ");
+            let remedy = format!("look at its log: docker compose --project-directory {PROJECT} logs --tail 50 {}", starting.join(" "));
+            drift.merge(Drift::waiting(format!("{names} to be healthy"), remedy));
+        }
+        Ok(drift)
+    }
+
+    async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
+        let conditions = self.conditions(host.probe()).await?;
+        let unhealthy: Vec<_> = conditions.iter().filter(|(_, condition)| **condition == Condition::Unhealthy).map(|(name, _)| *name).collect();
+        if !unhealthy.is_empty() {
+            host.run(&compose().arg("restart").args(unhealthy)).await?;
+        }
+        let wait = WAIT.to_string();
+        let up = compose().args(["up", "--detach", "--no-deps", "--wait", "--wait-timeout", &wait]).args(self.names.iter().copied());
+        if let Err(error) = host.run(&up.timeout(Duration::from_secs(u64::from(WAIT) + 60))).await {
+            let words = self.last_words(host).await;
+            return Err(error).context(format!("{self} did not become healthy; last lines of their logs:\n{}", words.trim_end()));
+        }
+        self.remember(host).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

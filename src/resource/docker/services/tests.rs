@@ -1,0 +1,100 @@
+//! States of containers → what is done.
+
+use super::*;
+use crate::host::Kind;
+use crate::host::fake::FakeHost;
+use crate::host::fake::docker::FakeContainer;
+use crate::resource::testing::converge;
+
+const STORES: Services = Services::new(&["db", "redis"]);
+const UP: &str = "run docker compose --project-directory /opt/mastodon up --detach --no-deps --wait --wait-timeout 600 db redis";
+
+fn machine() -> FakeHost {
+    let host = FakeHost::debian();
+    host.machine().install_docker();
+    host.machine().place("/opt/mastodon", Kind::Directory, "", 0o755);
+    host.machine().place("/opt/mastodon/compose.yaml", Kind::File, "services: …", 0o644);
+    host
+}
+
+fn sentences(drift: &Drift) -> Vec<String> {
+    drift.changes.iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn on_a_bare_machine_everything_is_to_be_created() {
+    let drift = STORES.check(&FakeHost::debian()).await.unwrap();
+    assert_eq!(sentences(&drift), ["create container db", "create container redis"]);
+}
+
+#[tokio::test]
+async fn table_of_states() {
+    type Arrange = fn(&mut FakeContainer);
+    let cases: [(Arrange, &[&str], &[&str]); 4] = [
+        (|_| (), &[], &[]),
+        (|c| c.state = "exited", &["start container redis"], &[UP]),
+        (|c| c.hash = "other".into(), &["replace container redis: its definition has changed"], &[UP]),
+        (
+            |c| c.health = "(unhealthy)",
+            &["restart container redis: it is unhealthy"],
+            &["run docker compose --project-directory /opt/mastodon restart redis", UP],
+        ),
+    ];
+    for (arrange, changes, log) in cases {
+        let host = machine();
+        assert_eq!(converge(&host, &STORES).await, [UP]);
+        arrange(host.machine().docker.containers.get_mut("redis").unwrap());
+        assert_eq!(sentences(&STORES.check(&host).await.unwrap()), changes);
+        assert_eq!(converge(&host, &STORES).await, log);
+    }
+}
+
+#[tokio::test]
+async fn a_changed_file_replaces_containers() {
+    let host = machine();
+    converge(&host, &STORES).await;
+    host.machine().place("/opt/mastodon/compose.override.yaml", Kind::File, "services: …", 0o644);
+    assert_eq!(STORES.check(&host).await.unwrap().changes.len(), 2);
+    assert_eq!(converge(&host, &STORES).await, [UP]);
+}
+
+#[tokio::test]
+async fn what_is_starting_is_waited_for() {
+    let host = machine();
+    converge(&host, &STORES).await;
+    host.machine().docker.containers.get_mut("db").unwrap().health = "(health: starting)";
+    let drift = STORES.check(&host).await.unwrap();
+    assert!(drift.changes.is_empty());
+    assert_eq!(drift.wait.unwrap().what, "db to be healthy");
+}
+
+#[tokio::test]
+async fn a_compose_that_prints_other_hashes_than_it_writes() {
+    let host = machine();
+    host.machine().docker.prints_other_hashes = true;
+    let log = converge(&host, &STORES).await;
+    assert!(log.iter().any(|line| line == "write /var/lib/tootstrap/stamps/containers-db 644"), "{log:?}");
+    assert!(converge(&host, &STORES).await.is_empty());
+    host.machine().place("/opt/mastodon/custom.env", Kind::File, "A=1", 0o644);
+    assert_eq!(STORES.check(&host).await.unwrap().changes.len(), 2);
+    converge(&host, &STORES).await;
+}
+
+#[tokio::test]
+async fn an_unhealthy_start_shows_the_log() {
+    let host = machine();
+    host.machine().docker.never_healthy.insert("redis".into());
+    let error = STORES.apply(&host).await.unwrap_err();
+    let text = format!("{error:#}");
+    assert!(text.contains("container mastodon-redis-1 is unhealthy"), "{text}");
+    assert!(text.contains("redis-1  | the last line of redis"), "{text}");
+    assert!(!text.contains("db-1"), "{text}");
+}
+
+#[tokio::test]
+async fn a_project_that_compose_refuses_has_a_remedy() {
+    let host = machine();
+    host.machine().place("/opt/mastodon/compose.override.yaml", Kind::File, "broken", 0o644);
+    let error = STORES.check(&host).await.unwrap_err();
+    assert!(crate::report::Problem::remedy_of(&error).unwrap().contains("compose.override.yaml"));
+}

@@ -1,0 +1,20 @@
+//! The edge: Caddy on ports 80 and 443.
+
+mod certificate;
+mod loaded;
+mod ports;
+
+pub use certificate::Certificate;
+pub use loaded::CaddyLoaded;
+pub use ports::Ports;
+
+use super::docker::compose;
+use crate::host::Cmd;
+
+/// Makes Caddy load its file; `force`: also if nothing has changed, which ends its back-off at the certificate authority
+/// (testbed.md §6).
+fn reload(force: bool) -> Cmd {
+    let options: &[&str] = if force { &["--force"] } else { &[] };
+    let reload = compose().args(["exec", "-T", "caddy", "caddy", "reload", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]);
+    reload.args(["--address", "unix//run/caddy/admin.sock"]).args(options.iter().copied())
+}

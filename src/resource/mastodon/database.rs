@@ -1,0 +1,224 @@
+//! Mastodon's tables and the rows that it cannot do without.
+
+use std::fmt;
+
+use anyhow::{Context, anyhow};
+use async_trait::async_trait;
+
+use super::super::docker::compose;
+use super::super::{Drift, Resource, stamp};
+use super::psql::{self, Rows, number};
+use super::rails;
+use crate::host::{Host, Probe};
+use crate::report::WithRemedy;
+
+/// Which version the tables were last prepared for, and their schema then.
+const STAMP: &str = "app/schema";
+
+/// The schema, and what seeding makes: a role with all permissions, the instance's actor, the web application (mastodon.md §3.3).
+const SQL: &str = "
+SELECT to_regclass('public.schema_migrations') IS NOT NULL AS prepared \\gset
+\\if :prepared
+SELECT 'schema', coalesce(max(version::bigint), 0) FROM schema_migrations;
+SELECT 'roles', count(*) FROM user_roles WHERE permissions & 1 = 1;
+SELECT 'actor', count(*) FROM accounts WHERE id = -99;
+SELECT 'application', count(*) FROM oauth_applications WHERE superapp;
+\\endif
+";
+
+/// The database is prepared for a version of Mastodon.
+#[derive(Debug)]
+pub struct Database {
+    version: String,
+    /// Stop what serves before a migration: there is no memory for both.
+    alone: bool,
+}
+
+impl Database {
+    /// For this version, `v4.7.4`. `alone`: nothing serves meanwhile.
+    pub fn new(version: impl Into<String>, alone: bool) -> Self {
+        Self { version: version.into(), alone }
+    }
+
+    async fn state(&self, host: &dyn Probe) -> anyhow::Result<State> {
+        let Some(rows) = psql::query(host, &[], SQL).await? else { return Ok(State::Absent) };
+        if rows.is_empty() {
+            return Ok(State::Empty);
+        }
+        let schema = number(&rows, "schema")?;
+        let known = match stamp::read(host, STAMP).await? {
+            Some(stamp) => Known::of(&stamp, &self.version)?,
+            None => Known::Nothing,
+        };
+        if let Known::Schema(prepared) = known {
+            refuse_newer(schema, prepared, &self.version)?;
+        }
+        Ok(State::Prepared { schema, current: matches!(known, Known::Schema(_)), seeded: is_seeded(&rows)? })
+    }
+
+    /// The schema that the image of this version has, from its `db/schema.rb`.
+    async fn schema_of_image(&self, host: &dyn Host) -> anyhow::Result<u64> {
+        let grep = compose().args(["run", "--rm", "-T", "--no-deps", "--entrypoint", "grep", "web", "-m1", "-o", "version: [0-9_]*", "db/schema.rb"]);
+        let answer = host.run(&grep).await.context("cannot read the schema's version from Mastodon's image")?;
+        let digits: String = answer.stdout.chars().filter(char::is_ascii_digit).collect();
+        digits.parse().with_context(|| format!("Mastodon's image has the schema version `{}`", answer.stdout.trim()))
+    }
+}
+
+enum State {
+    /// No database runs.
+    Absent,
+    /// It has no tables of Mastodon's, or not all of them: without `schema_migrations` Rails begins again.
+    Empty,
+    /// It has.
+    Prepared {
+        schema: u64,
+        /// For the version that is wanted, and to its end.
+        current: bool,
+        seeded: bool,
+    },
+}
+
+enum Known {
+    Nothing,
+    OtherVersion,
+    Schema(u64),
+}
+
+impl Known {
+    fn of(stamp: &str, version: &str) -> anyhow::Result<Self> {
+        let (stamped, schema) = stamp.split_once(' ').with_context(|| format!("the stamp {STAMP} says `{stamp}`"))?;
+        if stamped != version {
+            return Ok(Self::OtherVersion);
+        }
+        Ok(Self::Schema(schema.parse().with_context(|| format!("the stamp {STAMP} says `{stamp}`"))?))
+    }
+}
+
+fn is_seeded(rows: &Rows) -> anyhow::Result<bool> {
+    Ok(number(rows, "roles")? > 0 && number(rows, "actor")? > 0 && number(rows, "application")? > 0)
+}
+
+fn refuse_newer(schema: u64, image: u64, version: &str) -> anyhow::Result<()> {
+    if schema <= image {
+        return Ok(());
+    }
+    Err(anyhow!("the database has the schema {schema}, newer than that of Mastodon {version} ({image})"))
+        .remedy("set the version that it was last used with in /etc/tootstrap/settings.toml: Mastodon cannot go back to an older one")
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "database of Mastodon {}", self.version)
+    }
+}
+
+#[async_trait]
+impl Resource for Database {
+    async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
+        let mut drift = Drift::none();
+        match self.state(host).await? {
+            State::Absent | State::Empty => drift.push_do("create Mastodon's tables"),
+            State::Prepared { current: false, .. } => drift.push_do(format!("bring the tables to Mastodon {}", self.version)),
+            State::Prepared { seeded: false, .. } => drift.push_do("add the rows that Mastodon cannot do without"),
+            State::Prepared { .. } => {}
+        }
+        Ok(drift)
+    }
+
+    async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
+        let before = self.state(host.probe()).await?;
+        if let State::Prepared { schema, current: false, .. } = before {
+            refuse_newer(schema, self.schema_of_image(host).await?, &self.version)?;
+            if self.alone {
+                host.run(&compose().args(["stop", "web", "sidekiq", "streaming"])).await?;
+            }
+        }
+        if !matches!(before, State::Prepared { current: true, .. }) {
+            host.run(&rails([], ["db:prepare"])).await.context("cannot prepare Mastodon's database")?;
+        }
+        // On an empty database db:prepare has seeded. On any other a crash may have left that to us, and it is safe to repeat.
+        if matches!(before, State::Prepared { .. }) {
+            host.run(&rails([], ["db:seed"])).await.context("cannot add Mastodon's first rows")?;
+        }
+        let rows = psql::query(host.probe(), &[], SQL).await?.context("the database stopped while it was prepared")?;
+        let schema = number(&rows, "schema").context("Rails prepared the database, but it has no schema")?;
+        stamp::write(host, STAMP, &format!("{} {schema}", self.version)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+    use crate::host::fake::docker::Tables;
+    use crate::resource::testing::converge;
+
+    const RUN: &str = "run docker compose --project-directory /opt/mastodon run --rm -T --no-deps";
+    const WRITE: &str = "write /var/lib/tootstrap/stamps/app-schema 644";
+
+    fn database() -> Database {
+        Database::new("v4.7.4", true)
+    }
+
+    fn machine() -> FakeHost {
+        let host = FakeHost::debian();
+        host.machine().run_mastodon_containers();
+        host
+    }
+
+    fn rails_command(task: &str) -> String {
+        format!("{RUN} web bundle exec rails {task}")
+    }
+
+    #[tokio::test]
+    async fn an_empty_database_is_prepared_with_one_process() {
+        let bare = database().check(&FakeHost::debian()).await.unwrap();
+        assert_eq!(bare, Drift::to_do("create Mastodon's tables"));
+        let host = machine();
+        assert!(converge(&host, &database()).await.contains(&rails_command("db:prepare")));
+        assert!(converge(&host, &database()).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_crash_between_tables_and_rows_is_recovered() {
+        let host = machine();
+        host.machine().docker.tables = Some(Tables { schema: 20_260_818_093_000, ..Tables::default() });
+        let log = converge(&host, &database()).await;
+        let grep = format!("{RUN} --entrypoint grep web -m1 -o 'version: [0-9_]*' db/schema.rb");
+        let stop = "run docker compose --project-directory /opt/mastodon stop web sidekiq streaming";
+        assert_eq!(log[..4], [grep, stop.into(), rails_command("db:prepare"), rails_command("db:seed")]);
+    }
+
+    #[tokio::test]
+    async fn rows_that_went_missing_later_are_added_again() {
+        let host = machine();
+        converge(&host, &database()).await;
+        host.machine().docker.tables.as_mut().unwrap().roles = 0;
+        assert_eq!(converge(&host, &database()).await, [rails_command("db:seed"), WRITE.into()]);
+    }
+
+    #[tokio::test]
+    async fn another_version_migrates() {
+        let host = machine();
+        converge(&host, &Database::new("v4.7.3", false)).await;
+        host.machine().docker.tables.as_mut().unwrap().schema -= 1;
+        let drift = database().check(&host).await.unwrap();
+        assert_eq!(drift, Drift::to_do("bring the tables to Mastodon v4.7.4"));
+        assert!(converge(&host, &Database::new("v4.7.4", false)).await.contains(&rails_command("db:prepare")));
+    }
+
+    #[tokio::test]
+    async fn a_newer_database_is_refused_before_anything_runs() {
+        let host = machine();
+        host.machine().docker.tables = Some(Tables { schema: 20_991_231_000_000, ..Tables::seeded() });
+        let error = database().apply(&host).await.unwrap_err();
+        assert!(crate::report::Problem::remedy_of(&error).is_some());
+        assert!(!host.take_log().iter().any(|line| line.contains("db:")));
+
+        let host = machine();
+        converge(&host, &database()).await;
+        host.machine().docker.tables.as_mut().unwrap().schema += 1;
+        assert!(database().check(&host).await.is_err());
+    }
+}

@@ -1,0 +1,184 @@
+//! The owner's account, and the first values of settings that belong to the web interface.
+
+use std::fmt;
+
+use anyhow::{Context, anyhow, bail};
+use async_trait::async_trait;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::super::{Drift, Resource, stamp};
+use super::psql;
+use super::rails;
+use crate::assets::OWNER_SCRIPT;
+use crate::host::{Host, Probe};
+use crate::report::WithRemedy;
+use crate::settings::{EmailAddress, OwnerName, Registrations};
+
+/// Says that the settings have had their first values.
+const STAMP: &str = "app/seeds";
+/// Begins the line in which the script tells what it did; log lines may stand around it.
+const MARKER: &str = "tootstrap-owner: ";
+
+/// Who may do everything, and what became of the account of the owner's name.
+const SQL: &str = "
+SELECT to_regclass('public.users') IS NOT NULL AND to_regclass('public.user_roles') IS NOT NULL AS prepared \\gset
+\\if :prepared
+SELECT 'administrators', count(*) FROM users u JOIN user_roles r ON r.id = u.role_id WHERE r.permissions & 1 = 1;
+SELECT 'owner', CASE WHEN u.sign_in_count = 0 AND r.permissions & 1 = 1 AND (u.confirmed_at IS NULL OR NOT u.approved)
+                     THEN 'unfinished' ELSE 'present' END
+  FROM accounts a JOIN users u ON u.account_id = a.id LEFT JOIN user_roles r ON r.id = u.role_id
+ WHERE a.domain IS NULL AND lower(a.username) = lower(:'owner');
+\\endif
+";
+
+/// First values of settings; the web interface owns them afterwards.
+#[derive(Clone, Debug)]
+pub struct Seeds {
+    /// Who may sign up.
+    pub registrations: Registrations,
+    /// Contact address of the site.
+    pub contact: EmailAddress,
+    /// After how many days copies of other servers' media are removed; Mastodon's default is never (mastodon.md §3.5).
+    pub media_days: u32,
+}
+
+/// Someone owns the site: the named account, confirmed, approved, with the role Owner; or, once the site is in use, any administrator.
+#[derive(Debug)]
+pub struct Owner {
+    /// Name of the account.
+    pub name: OwnerName,
+    /// Its address.
+    pub email: EmailAddress,
+    /// Its first password.
+    pub password: SecretString,
+    /// The address lies under a name that our own DNS records are just publishing, so its DNS is not asked for.
+    pub email_is_ours: bool,
+    /// Set together with the account.
+    pub seeds: Seeds,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Account {
+    /// To be made.
+    Wanted,
+    /// Made, but a crash left it unconfirmed or not approved.
+    Unfinished,
+    /// Nothing to do.
+    Settled,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    #[serde(default)]
+    errors: Vec<(String, String)>,
+    owner: Option<String>,
+}
+
+impl Owner {
+    async fn account(&self, host: &dyn Probe) -> anyhow::Result<Account> {
+        let Some(rows) = psql::query(host, &[("owner", self.name.as_str())], SQL).await?.filter(|rows| !rows.is_empty()) else {
+            return Ok(Account::Wanted);
+        };
+        let administrators = psql::number(&rows, "administrators")?;
+        match rows.get("owner").map(String::as_str) {
+            Some("unfinished") => Ok(Account::Unfinished),
+            None if administrators == 0 => Ok(Account::Wanted),
+            Some("present") if administrators == 0 => Err(anyhow!("the account {} exists, but is not the owner", self.name)).remedy(format!(
+                "if it is yours: docker compose --project-directory /opt/mastodon run --rm web tootctl accounts modify {} --role Owner",
+                self.name
+            )),
+            Some("present") | None => Ok(Account::Settled),
+            Some(other) => bail!("the database told `{other}` about the owner"),
+        }
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        let registrations = match self.seeds.registrations {
+            Registrations::Open => "open",
+            Registrations::Approved => "approved",
+            Registrations::Closed => "none",
+        };
+        serde_json::json!({
+            "registrations_mode": registrations,
+            "site_contact_username": self.name.as_str(),
+            "site_contact_email": self.seeds.contact.as_str(),
+            "media_cache_retention_period": self.seeds.media_days,
+        })
+    }
+
+    fn explain(&self, errors: &[(String, String)]) -> anyhow::Result<()> {
+        let list: Vec<_> = errors.iter().map(|(attribute, kind)| format!("{attribute}: {kind}")).collect();
+        let error = anyhow!("Mastodon refuses the owner's account ({})", list.join(", "));
+        let has = |attribute: &str, kind: &str| errors.iter().any(|(a, k)| a == attribute && k == kind);
+        Err(error).remedy(if has("email", "unreachable") {
+            format!("the domain of {} cannot receive mail: give another OWNER_EMAIL, or wait until its DNS records are there", self.email)
+        } else if has("email", "taken") {
+            format!("another account has the address {}: give another OWNER_EMAIL", self.email)
+        } else if has("account.username", "taken") {
+            format!("the name {} was in use before and stays reserved: give another OWNER_USERNAME", self.name)
+        } else {
+            "give another OWNER_USERNAME or OWNER_EMAIL".to_owned()
+        })
+    }
+}
+
+fn told(stdout: &str) -> anyhow::Result<Told> {
+    let line = stdout.lines().filter_map(|line| line.strip_prefix(MARKER)).next_back();
+    let line = line.with_context(|| {
+        let tail: Vec<_> = stdout.lines().rev().take(10).collect();
+        format!("Rails ended without telling what it did: {}", tail.into_iter().rev().collect::<Vec<_>>().join(" | "))
+    })?;
+    serde_json::from_str(line).with_context(|| format!("Rails told `{line}`"))
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "owner {}", self.name)
+    }
+}
+
+#[async_trait]
+impl Resource for Owner {
+    async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
+        let mut drift = Drift::none();
+        match self.account(host).await? {
+            Account::Wanted => drift.push_do(format!("create the account {} with the role Owner", self.name)),
+            Account::Unfinished => drift.push_do(format!("confirm and approve the account {}", self.name)),
+            Account::Settled => {}
+        }
+        if stamp::read(host, STAMP).await?.is_none() {
+            drift.push_do("give registrations, contact and media retention their first values");
+        }
+        Ok(drift)
+    }
+
+    async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
+        let create = self.account(host.probe()).await? != Account::Settled;
+        let allow = format!("EMAIL_DOMAIN_ALLOWLIST={}", self.email.domain());
+        let mut options = vec!["-e", "RAILS_LOG_LEVEL=error"];
+        for name in ["TOOTSTRAP_CREATE", "TOOTSTRAP_OWNER", "TOOTSTRAP_OWNER_EMAIL", "TOOTSTRAP_OWNER_PASSWORD", "TOOTSTRAP_SETTINGS"] {
+            options.extend(["-e", name]);
+        }
+        if self.email_is_ours {
+            options.extend(["-e", &allow]);
+        }
+        let script = rails(options, ["runner", "-"])
+            .env("TOOTSTRAP_CREATE", create.to_string())
+            .env("TOOTSTRAP_OWNER", self.name.as_str())
+            .env("TOOTSTRAP_OWNER_EMAIL", self.email.as_str())
+            .secret_env("TOOTSTRAP_OWNER_PASSWORD", self.password.clone())
+            .env("TOOTSTRAP_SETTINGS", self.settings().to_string())
+            .stdin(OWNER_SCRIPT.into());
+        let output = host.run(&script).await.context("cannot make the owner's account")?;
+        let told = told(&output.stdout)?;
+        if !told.errors.is_empty() {
+            return self.explain(&told.errors);
+        }
+        told.owner.context("Rails did not tell what became of the owner")?;
+        stamp::write(host, STAMP, "done").await
+    }
+}
+
+#[cfg(test)]
+mod tests;
