@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::plan::Inputs;
 use crate::report::WithRemedy;
 use crate::resource::stamp::hex;
-use crate::settings::{Images, Settings};
+use crate::settings::{DomainName, Images, Settings};
 use crate::sizing::Sizing;
 
 /// Docker's configuration on machines where this program installed it.
@@ -33,6 +33,8 @@ pub struct Project {
     pub secrets: SecretString,
     /// `caddy/conf/Caddyfile`.
     pub caddyfile: String,
+    /// `postgres/secret/password`.
+    pub postgres: SecretString,
     /// `redis/conf/redis.conf`.
     pub redis: SecretString,
 }
@@ -96,6 +98,7 @@ impl Project {
             compose: compose.render().context("cannot write compose.yaml")?,
             caddyfile: caddyfile(&with.settings)?,
             redis: Redis { password: with.secrets.redis_password.expose_secret(), memory: sizing.redis_memory }.render()?.into(),
+            postgres: with.secrets.database_password.clone(),
             environment,
             secrets,
         })
@@ -130,7 +133,7 @@ fn secret_environment(with: &Inputs) -> anyhow::Result<String> {
 fn caddyfile(settings: &Settings) -> anyhow::Result<String> {
     let www = settings.www.then(|| settings.site.under("www"));
     let template =
-        Caddyfile { site: settings.site.as_str(), www: www.as_ref().map(|name| name.as_str()), contact: settings.contact.as_str() };
+        Caddyfile { site: settings.site.as_str(), www: www.as_ref().map(DomainName::as_str), contact: settings.contact.as_str() };
     let refused = || format!("the contact address {} has characters that a Caddyfile cannot hold", settings.contact);
     template.render().with_context(refused).remedy("give a contact address of letters, digits, dots, - and _")
 }

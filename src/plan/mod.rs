@@ -2,8 +2,11 @@
 
 pub mod base;
 pub mod dns;
+pub mod docker;
+pub mod edge;
 pub mod finish;
 pub mod hardening;
+pub mod mastodon;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +32,12 @@ pub struct Inputs {
 pub fn build(with: &Inputs) -> Plan {
     let mut plan = Plan::default();
     let base = base::add(&mut plan, with);
+    let dns = dns::add(&mut plan, with);
+    let docker = docker::add(&mut plan, with, &base);
+    let app = mastodon::add(&mut plan, with, &base, &docker);
+    edge::add(&mut plan, with, &dns, &docker);
     hardening::add(&mut plan, with, &base);
+    finish::add(&mut plan, with, &base, app.owner);
     plan
 }
 
@@ -155,6 +163,7 @@ impl StepBuilder<'_> {
 impl Inputs {
     /// What a test plans from unless it says otherwise: the sample settings on a bare Debian 11 with 2 GB and one processor.
     pub(crate) fn sample() -> Self {
+        static SECRETS: std::sync::LazyLock<Secrets> = std::sync::LazyLock::new(|| Secrets::generate().expect("random bytes"));
         let facts = Facts {
             release: crate::facts::Release::Bullseye,
             architecture: "amd64".into(),
@@ -166,6 +175,6 @@ impl Inputs {
             docker_packages: crate::facts::DOCKER_PACKAGES.map(String::from).to_vec(),
             foreign_firewall: None,
         };
-        Self { settings: Settings::sample(), facts, secrets: Secrets::generate().expect("random bytes") }
+        Self { settings: Settings::sample(), facts, secrets: SECRETS.clone() }
     }
 }

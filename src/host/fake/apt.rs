@@ -97,10 +97,6 @@ pub(super) fn dpkg(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             let status = i32::from(lines.len() < packages.len());
             Some(Reply::read(lines.concat()).status(status, ""))
         }
-        ["docker", "compose", "version", "--short"] => {
-            let has_plugin = machine.apt.installed.contains_key("docker-compose-plugin");
-            Some(if has_plugin { Reply::read("2.40.0\n") } else { Reply::read("").status(1, "docker: 'compose' is not a docker command.") })
-        }
         _ => None,
     }
 }

@@ -35,6 +35,7 @@ pub(crate) struct Machine {
     /// Prepared answers; a question without one gets "no such name".
     pub(crate) dns: BTreeMap<String, Answer>,
     pub(crate) apt: super::apt::Apt,
+    pub(crate) docker: super::docker::Docker,
     pub(crate) swap: super::accounts::Swap,
     pub(crate) linode: super::linode::Account,
     pub(crate) ssh: super::ssh::Ssh,
@@ -92,6 +93,7 @@ impl Machine {
         });
         machine.programs.extend(
             [
+                "ss",
                 "systemctl",
                 "dpkg",
                 "dpkg-query",

@@ -5,6 +5,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod apt;
+pub(crate) mod docker;
 pub(crate) mod linode;
 mod machine;
 pub(crate) mod ssh;
@@ -29,7 +30,7 @@ use crate::run::Stop;
 /// the machine.
 pub(crate) type Program = fn(&mut Machine, &Cmd) -> Option<Reply>;
 
-/// Simulates one service reached over HTTP.
+/// Simulates one service reached over HTTP. Status 0: the exchange fails.
 pub(crate) type Site = fn(&mut Machine, &Request) -> Option<Response>;
 
 /// A site's answer that never arrives, though the site has done what it was asked.
@@ -86,13 +87,14 @@ const PROGRAMS: &[Program] = &[
     accounts::programs,
     systemd::systemctl,
     apt::dpkg,
+    docker::programs,
     apt::apt,
     ssh::programs,
     ufw::programs,
 ];
 
 /// Every simulated site. A new one adds its function here.
-const SITES: &[Site] = &[apt::mirror, uplink::metadata, linode::site];
+const SITES: &[Site] = &[apt::mirror, uplink::metadata, linode::site, docker::site];
 
 /// The simulated machine, shared by all clones.
 #[derive(Clone, Default)]

@@ -53,9 +53,10 @@ impl Resource for Image {
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let pull = Cmd::new("docker").args(["pull", &self.reference]).timeout(Duration::from_hours(1));
-        host.run(&pull).await.with_context(|| format!("cannot pull {self}")).remedy(
-            "if the registry did not answer, run again later; if the disk is full, make room (`df -h /var/lib/docker`)",
-        )?;
+        host.run(&pull)
+            .await
+            .with_context(|| format!("cannot pull {self}"))
+            .remedy("if the registry did not answer, run again later; if the disk is full, make room (`df -h /var/lib/docker`)")?;
         Ok(())
     }
 }

@@ -69,10 +69,10 @@ impl Services {
     async fn remember(&self, host: &dyn Host) -> anyhow::Result<()> {
         let (containers, wanted) = (containers(host.probe()).await?, self.wanted_hashes(host.probe()).await?);
         for name in self.names {
-            if let (Some(container), Some(wanted)) = (containers.get(*name), wanted.get(*name)) {
-                if container.hash != *wanted {
-                    stamp::write(host, &stamp_name(name), &pair(host.probe(), &container.hash, wanted).await?).await?;
-                }
+            if let (Some(container), Some(wanted)) = (containers.get(*name), wanted.get(*name))
+                && container.hash != *wanted
+            {
+                stamp::write(host, &stamp_name(name), &pair(host.probe(), &container.hash, wanted).await?).await?;
             }
         }
         Ok(())
@@ -176,7 +176,8 @@ impl Resource for Services {
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let conditions = self.conditions(host.probe()).await?;
-        let unhealthy: Vec<_> = conditions.iter().filter(|(_, condition)| **condition == Condition::Unhealthy).map(|(name, _)| *name).collect();
+        let unhealthy: Vec<_> =
+            conditions.iter().filter(|(_, condition)| **condition == Condition::Unhealthy).map(|(name, _)| *name).collect();
         if !unhealthy.is_empty() {
             host.run(&compose().arg("restart").args(unhealthy)).await?;
         }

@@ -39,9 +39,8 @@ impl Resource for Ports {
             return Ok(Drift::none());
         }
         let Listener { port, program, process } = listener;
-        Err(anyhow!("port {port} is taken by {program} (process {process}); Mastodon's web server needs ports 80 and 443")).remedy(format!(
-            "stop {program} for good (`systemctl disable --now {program}`), or use a machine without another web server"
-        ))
+        Err(anyhow!("port {port} is taken by {program} (process {process}); Mastodon's web server needs ports 80 and 443"))
+            .remedy(format!("stop {program} for good (`systemctl disable --now {program}`), or use a machine without another web server"))
     }
 }
 
@@ -71,7 +70,8 @@ mod tests {
     async fn free_ours_and_taken() {
         let host = FakeHost::debian();
         assert!(Ports.check(&host).await.unwrap().is_empty());
-        host.machine().docker.listeners = r#"LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=712,fd=6),("nginx",pid=713,fd=6))"#.into();
+        host.machine().docker.listeners =
+            r#"LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=712,fd=6),("nginx",pid=713,fd=6))"#.into();
         let error = Ports.check(&host).await.unwrap_err();
         assert!(error.to_string().starts_with("port 80 is taken by nginx (process 712)"), "{error}");
         assert!(Problem::remedy_of(&error).unwrap().contains("systemctl disable --now nginx"));

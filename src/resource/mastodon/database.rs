@@ -58,7 +58,19 @@ impl Database {
 
     /// The schema that the image of this version has, from its `db/schema.rb`.
     async fn schema_of_image(&self, host: &dyn Host) -> anyhow::Result<u64> {
-        let grep = compose().args(["run", "--rm", "-T", "--no-deps", "--entrypoint", "grep", "web", "-m1", "-o", "version: [0-9_]*", "db/schema.rb"]);
+        let grep = compose().args([
+            "run",
+            "--rm",
+            "-T",
+            "--no-deps",
+            "--entrypoint",
+            "grep",
+            "web",
+            "-m1",
+            "-o",
+            "version: [0-9_]*",
+            "db/schema.rb",
+        ]);
         let answer = host.run(&grep).await.context("cannot read the schema's version from Mastodon's image")?;
         let digits: String = answer.stdout.chars().filter(char::is_ascii_digit).collect();
         digits.parse().with_context(|| format!("Mastodon's image has the schema version `{}`", answer.stdout.trim()))

@@ -1,0 +1,125 @@
+//! What Mastodon's database holds, and what Rails makes of it.
+
+use std::collections::BTreeMap;
+
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::super::{Cmd, Machine, Reply};
+use crate::assets::OWNER_SCRIPT;
+
+/// Schema of the only image there is.
+const SCHEMA: u64 = 20_260_818_093_000;
+
+/// Mastodon's tables.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tables {
+    pub(crate) schema: u64,
+    /// Roles with all permissions.
+    pub(crate) roles: u32,
+    pub(crate) actor: bool,
+    pub(crate) application: bool,
+    /// By account name, lower case.
+    pub(crate) users: BTreeMap<String, FakeUser>,
+    pub(crate) settings: BTreeMap<String, Value>,
+}
+
+/// Somebody with an account.
+#[derive(Clone, Debug)]
+pub(crate) struct FakeUser {
+    pub(crate) email: String,
+    pub(crate) password: String,
+    /// Confirmed and approved.
+    pub(crate) finished: bool,
+    pub(crate) administrator: bool,
+}
+
+impl Tables {
+    /// As `db:prepare` makes them.
+    pub(crate) fn seeded() -> Self {
+        Self { schema: SCHEMA, roles: 1, actor: true, application: true, ..Self::default() }
+    }
+}
+
+/// Answers the questions of `resource::mastodon`, told apart by what they select.
+pub(super) fn psql(machine: &mut Machine, cmd: &Cmd) -> Reply {
+    let sql = cmd.stdin.as_ref().map(|sql| sql.expose_secret().to_owned()).unwrap_or_default();
+    let Some(tables) = &machine.docker.tables else { return Reply::read("") };
+    if sql.contains("'schema'") {
+        let (schema, roles) = (tables.schema, tables.roles);
+        let (actor, application) = (u8::from(tables.actor), u8::from(tables.application));
+        return Reply::read(format!("schema={schema}\nroles={roles}\nactor={actor}\napplication={application}\n"));
+    }
+    let owner = cmd.args.iter().find_map(|arg| arg.strip_prefix("owner=")).unwrap_or_default().to_lowercase();
+    let administrators = tables.users.values().filter(|user| user.administrator).count();
+    let state = tables.users.get(&owner).map_or(String::new(), |user| {
+        let unfinished = user.administrator && !user.finished;
+        format!("owner={}\n", if unfinished { "unfinished" } else { "present" })
+    });
+    Reply::read(format!("administrators={administrators}\n{state}"))
+}
+
+/// One-off commands of the service web.
+pub(super) fn run(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
+    if !machine.service_runs("db") || !machine.service_runs("redis") {
+        return Some(Reply::changed("").status(1, "could not translate host name \"db\" to address"));
+    }
+    match words {
+        ["--entrypoint", "grep", "web", "-m1", "-o", "version: [0-9_]*", "db/schema.rb"] => {
+            Some(Reply::changed("version: 2026_08_18_093000\n"))
+        }
+        ["web", "bundle", "exec", "rails", "db:prepare"] => {
+            match &mut machine.docker.tables {
+                Some(tables) => tables.schema = SCHEMA,
+                none => *none = Some(Tables::seeded()),
+            }
+            Some(Reply::changed(""))
+        }
+        ["web", "bundle", "exec", "rails", "db:seed"] => {
+            let tables = machine.docker.tables.as_mut()?;
+            (tables.roles, tables.actor, tables.application) = (tables.roles.max(1), true, true);
+            Some(Reply::changed(""))
+        }
+        [options @ .., "web", "bundle", "exec", "rails", "runner", "-"] => owner(machine, cmd, options),
+        _ => None,
+    }
+}
+
+/// `assets/mastodon/owner.rb`.
+fn owner(machine: &mut Machine, cmd: &Cmd, options: &[&str]) -> Option<Reply> {
+    if cmd.stdin.as_ref()?.expose_secret() != OWNER_SCRIPT {
+        return None;
+    }
+    let plain = |name: &str| cmd.env.iter().find(|(n, _)| n == name && options.contains(&name)).map(|(_, value)| value.clone());
+    let (name, email) = (plain("TOOTSTRAP_OWNER")?, plain("TOOTSTRAP_OWNER_EMAIL")?);
+    let password = cmd.secret_env.iter().find(|(name, _)| name == "TOOTSTRAP_OWNER_PASSWORD")?.1.expose_secret().to_owned();
+    let settings: BTreeMap<String, Value> = serde_json::from_str(&plain("TOOTSTRAP_SETTINGS")?).ok()?;
+    let domain = email.rsplit_once('@')?.1;
+    let unreachable =
+        machine.docker.unreachable_mail.contains(domain) && !options.contains(&format!("EMAIL_DOMAIN_ALLOWLIST={domain}").as_str());
+    let tables = machine.docker.tables.as_mut()?;
+    let told = match tables.users.get_mut(&name.to_lowercase()) {
+        Some(user) => {
+            user.finished |= user.administrator;
+            "present"
+        }
+        None if plain("TOOTSTRAP_CREATE")? != "true" => "somebody else",
+        None if unreachable => return Some(told(&json!({"errors": [["email", "unreachable"]]}))),
+        None => {
+            tables.users.insert(name.to_lowercase(), FakeUser { email, password, finished: true, administrator: true });
+            "created"
+        }
+    };
+    for (name, value) in settings {
+        tables.settings.entry(name).or_insert(value);
+    }
+    Some(told_line(told))
+}
+
+fn told_line(owner: &str) -> Reply {
+    told(&json!({"owner": owner, "seeded": []}))
+}
+
+fn told(result: &Value) -> Reply {
+    Reply::changed(format!("I, [2026-11-23] INFO -- : Enqueued BootstrapTimelineWorker\n\ntootstrap-owner: {result}\n"))
+}

@@ -1,0 +1,223 @@
+//! Docker with Compose, Mastodon's containers, and who listens. The database and Rails are in [`mastodon`].
+
+mod mastodon;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::super::{Request, Response};
+use super::{Cmd, Machine, Reply};
+use crate::facts::DOCKER_PACKAGES;
+use crate::resource::stamp::hex;
+
+pub(crate) use mastodon::{FakeUser, Tables};
+
+/// Docker's state.
+#[derive(Clone, Debug)]
+pub(crate) struct Docker {
+    /// The daemon's version.
+    pub(crate) engine: &'static str,
+    /// The Compose plugin's version; empty: there is no plugin.
+    pub(crate) compose: &'static str,
+    pub(crate) images: BTreeSet<String>,
+    /// Containers of our project by service.
+    pub(crate) containers: BTreeMap<String, FakeContainer>,
+    /// Services that start but never become healthy.
+    pub(crate) never_healthy: BTreeSet<String>,
+    /// `config --hash` prints another hash than `up` writes (docker/compose#14001).
+    pub(crate) prints_other_hashes: bool,
+    live_restore: bool,
+    /// The tables of Mastodon's database. `None`: there are none.
+    pub(crate) tables: Option<Tables>,
+    /// Domains that cannot receive mail.
+    pub(crate) unreachable_mail: BTreeSet<String>,
+    /// What `ss` prints about ports 80 and 443.
+    pub(crate) listeners: String,
+    /// Names that are served with a trusted certificate. Caddy gets one for any name at a forced reload if `issues` says so.
+    pub(crate) certificates: BTreeSet<String>,
+    /// The certificate authority can reach this machine.
+    pub(crate) issues: bool,
+}
+
+/// A container.
+#[derive(Clone, Debug)]
+pub(crate) struct FakeContainer {
+    pub(crate) state: &'static str,
+    /// `(healthy)`, `(unhealthy)`, `(health: starting)`.
+    pub(crate) health: &'static str,
+    pub(crate) hash: String,
+}
+
+impl Default for Docker {
+    fn default() -> Self {
+        Self {
+            engine: "20.10.5+dfsg1",
+            compose: "2.26.1-4",
+            images: BTreeSet::new(),
+            containers: BTreeMap::new(),
+            never_healthy: BTreeSet::new(),
+            prints_other_hashes: false,
+            live_restore: false,
+            tables: None,
+            unreachable_mail: BTreeSet::new(),
+            listeners: String::new(),
+            certificates: BTreeSet::new(),
+            issues: true,
+        }
+    }
+}
+
+impl Machine {
+    /// Docker from its own repository, running.
+    pub(crate) fn install_docker(&mut self) {
+        DOCKER_PACKAGES.iter().for_each(|package| self.install(package));
+    }
+
+    /// Docker with every container of the project running.
+    pub(crate) fn run_mastodon_containers(&mut self) {
+        self.install_docker();
+        for service in ["db", "redis", "web", "sidekiq", "streaming", "caddy"] {
+            let hash = self.hash(service);
+            self.docker.containers.insert(service.into(), FakeContainer { state: "running", health: "(healthy)", hash });
+        }
+    }
+
+    pub(super) fn service_runs(&self, service: &str) -> bool {
+        self.docker.containers.get(service).is_some_and(|container| container.state == "running")
+    }
+
+    /// Hash of a service's definition: everything in the project that could be part of it.
+    fn hash(&self, service: &str) -> String {
+        let mut hash = Sha256::new();
+        hash.update(service);
+        for file in ["compose.yaml", "compose.override.yaml", "env.production", "secrets.env", "custom.env"] {
+            hash.update(self.text(Path::new("/opt/mastodon").join(file)));
+        }
+        hex(&hash.finalize())
+    }
+}
+
+/// `docker` and `ss`.
+pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
+    match cmd.argv().as_slice() {
+        ["ss", "-H", "-ltnp", "( sport = :80 or sport = :443 )"] => Some(Reply::read(machine.docker.listeners.clone())),
+        ["docker", "compose", "version", "--short"] => {
+            let has_plugin = machine.apt.installed.contains_key("docker-compose-plugin") && !machine.docker.compose.is_empty();
+            let none = || Reply::read("").status(1, "docker: 'compose' is not a docker command.");
+            Some(if has_plugin { Reply::read(format!("{}\n", machine.docker.compose)) } else { none() })
+        }
+        ["docker", ..] if machine.systemd.units.get("docker.service").is_none_or(|unit| unit.active != "active") => Some(
+            Reply::read("").status(1, "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"),
+        ),
+        ["docker", "compose", "--project-directory", "/opt/mastodon", words @ ..] => compose(machine, cmd, words),
+        ["docker", words @ ..] => engine(machine, words),
+        _ => None,
+    }
+}
+
+fn engine(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
+    match words {
+        ["version", "--format", "{{.Server.Version}}"] => Some(Reply::read(format!("{}\n", machine.docker.engine))),
+        ["info", "--format", "{{.LiveRestoreEnabled}}"] => {
+            let reloads = ["reload docker.service", "restart docker.service", "start docker.service", "enable docker.service"];
+            let read_again = machine.systemd.deeds.iter().any(|deed| reloads.contains(&deed.as_str()));
+            let configured = machine.text("/etc/docker/daemon.json").contains("\"live-restore\": true");
+            machine.docker.live_restore |= read_again && configured;
+            Some(Reply::read(format!("{}\n", machine.docker.live_restore)))
+        }
+        ["image", "inspect", "--format", format, image] if machine.docker.images.contains(*image) => {
+            let name = image.split([':', '@']).next()?;
+            Some(Reply::read(if format.contains("RepoDigests") {
+                format!("{name}@sha256:{}\n", "0".repeat(64))
+            } else {
+                "sha256:1\n".into()
+            }))
+        }
+        ["image", "inspect", "--format", _, image] => Some(Reply::read("").status(1, format!("Error: No such image: {image}"))),
+        ["pull", image] => {
+            machine.docker.images.insert((*image).into());
+            Some(Reply::changed(""))
+        }
+        ["ps", "--all", "--no-trunc", "--filter", "label=com.docker.compose.project=mastodon", "--format", _] => {
+            let line =
+                |(service, c): (&String, &FakeContainer)| format!("{service}\t{}\tUp 3 minutes {}\t{}\tFalse\n", c.state, c.health, c.hash);
+            Some(Reply::read(machine.docker.containers.iter().map(line).collect::<String>()))
+        }
+        _ => None,
+    }
+}
+
+fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
+    if machine.text("/opt/mastodon/compose.override.yaml").contains("broken") {
+        return Some(Reply::read("").status(15, "yaml: line 1: did not find expected key"));
+    }
+    match words {
+        ["config", "--hash", services] => {
+            let print = |service: &str| {
+                let hash = machine.hash(service);
+                let hash = if machine.docker.prints_other_hashes {
+                    format!("other-{}", hex(&Sha256::digest(machine.text("/opt/mastodon/compose.yaml"))))
+                } else {
+                    hash
+                };
+                format!("{service} {hash}\n")
+            };
+            Some(Reply::read(services.split(',').map(print).collect::<String>()))
+        }
+        ["up", "--detach", "--no-deps", "--wait", "--wait-timeout", _, services @ ..] => Some(up(machine, services)),
+        ["restart", services @ ..] => {
+            for service in services {
+                machine.docker.containers.get_mut(*service)?.health = "(healthy)";
+            }
+            Some(Reply::changed(""))
+        }
+        ["stop", services @ ..] => {
+            for service in services {
+                if let Some(container) = machine.docker.containers.get_mut(*service) {
+                    container.state = "exited";
+                }
+            }
+            Some(Reply::changed(""))
+        }
+        ["logs", "--no-color", "--tail", "20", services @ ..] => {
+            Some(Reply::read(services.iter().map(|service| format!("{service}-1  | the last line of {service}\n")).collect::<String>()))
+        }
+        ["ps", "--quiet", "--status", "running", service] => Some(Reply::read(if machine.service_runs(service) { "abc\n" } else { "" })),
+        ["exec", "-T", service, ..] if !machine.service_runs(service) => {
+            Some(Reply::read("").status(1, format!("service \"{service}\" is not running")))
+        }
+        ["exec", "-T", "caddy", "caddy", "reload", options @ ..] => {
+            if options.contains(&"--force") && machine.docker.issues {
+                let site = crate::settings::Settings::sample().site;
+                machine.docker.certificates.insert(site.as_str().to_owned());
+            }
+            Some(Reply::changed(""))
+        }
+        ["exec", "-T", "db", "psql", ..] => Some(mastodon::psql(machine, cmd)),
+        ["run", "--rm", "-T", "--no-deps", words @ ..] => mastodon::run(machine, cmd, words),
+        _ => None,
+    }
+}
+
+fn up(machine: &mut Machine, services: &[&str]) -> Reply {
+    for service in services {
+        let hash = machine.hash(service);
+        let well = !machine.docker.never_healthy.contains(*service);
+        let health = if well { "(healthy)" } else { "(unhealthy)" };
+        machine.docker.containers.insert((*service).into(), FakeContainer { state: "running", health, hash });
+        if !well {
+            return Reply::changed("").status(1, format!("container mastodon-{service}-1 is unhealthy"));
+        }
+    }
+    Reply::changed("")
+}
+
+/// The site as seen on this machine's own port 443.
+pub(super) fn site(machine: &mut Machine, request: &Request) -> Option<Response> {
+    let name = request.url.strip_prefix("https://")?.strip_suffix("/health")?;
+    request.connect_to.filter(|address| address.ip().is_loopback())?;
+    let trusted = machine.service_runs("caddy") && machine.docker.certificates.contains(name);
+    Some(Response { status: if trusted { 200 } else { 0 }, ..Response::default() })
+}

@@ -1,0 +1,143 @@
+//! Docker, the images, and the Compose project up to its databases.
+
+use std::time::Duration;
+
+use super::base::Base;
+use super::{Inputs, Patience, Plan, StepRef};
+use crate::assets::{self, Project};
+use crate::host::Access;
+use crate::resource::docker::{DockerReady, Image, LiveRestore, PROJECT, Services};
+use crate::resource::{Directory, File, Refusal};
+use crate::sizing::Sizing;
+
+/// Users inside the official images (mastodon.md §1.2; docker-library's postgres and redis, alpine).
+const POSTGRES: (u32, u32) = (70, 70);
+const REDIS: (u32, u32) = (999, 1000);
+const MASTODON: (u32, u32) = (991, 991);
+
+/// Steps that others name.
+#[derive(Clone, Copy, Debug)]
+pub struct Docker {
+    /// Docker answers.
+    pub ready: StepRef,
+    /// Every file of the Compose project is there.
+    pub project: StepRef,
+    /// PostgreSQL and Redis are healthy.
+    pub stores: StepRef,
+    /// Caddy's image is here.
+    pub caddy: StepRef,
+    /// Mastodon's image is here.
+    pub mastodon: StepRef,
+    /// Streaming's image is here.
+    pub streaming: StepRef,
+}
+
+/// Adds the steps.
+pub fn add(plan: &mut Plan, with: &Inputs, base: &Base) -> Docker {
+    let ready = daemon(plan, with, base);
+    let project = project(plan, with, base);
+    let images = pulls(plan, with, ready);
+    let stores = plan
+        .step("docker/stores", Services::new(&["db", "redis"]))
+        .needs([project, images.postgres, images.redis])
+        .patience(Patience::settle(Duration::from_mins(5), Duration::from_secs(2)))
+        .add();
+    Docker { ready, project, stores, caddy: images.caddy, mastodon: images.mastodon, streaming: images.streaming }
+}
+
+fn daemon(plan: &mut Plan, with: &Inputs, base: &Base) -> StepRef {
+    let patience = Patience::settle(Duration::from_mins(1), Duration::from_millis(500));
+    if with.facts.foreign_docker {
+        return plan.step("docker/ready", DockerReady).needs([base.packages]).patience(patience).add();
+    }
+    let directory = plan.step("docker/directory", Directory::new("/etc/docker", Access::root(0o755))).needs([base.records]).add();
+    let file = File::text("/etc/docker/daemon.json", assets::DAEMON_JSON, Access::root(0o644));
+    let file = plan.step("docker/daemon.json", file).needs([directory]).add();
+    let ready = plan.step("docker/ready", DockerReady).needs([base.packages, file]).patience(patience).add();
+    plan.step("docker/live-restore", LiveRestore)
+        .needs([ready])
+        .patience(Patience::settle(Duration::from_secs(20), Duration::from_millis(500)))
+        .add();
+    ready
+}
+
+struct Pulls {
+    caddy: StepRef,
+    postgres: StepRef,
+    redis: StepRef,
+    mastodon: StepRef,
+    streaming: StepRef,
+}
+
+/// Caddy's image first, so that something answers; Mastodon's, the largest, beside it; the databases next, which come up while
+/// Mastodon's still unpacks. On a small machine one after the other.
+fn pulls(plan: &mut Plan, with: &Inputs, ready: StepRef) -> Pulls {
+    let images = &with.settings.images;
+    let one_by_one = Sizing::of(&with.facts).pulls_at_once == 1;
+    let hour = Duration::from_hours(1);
+    let mut pull = |name: &str, reference: &str, before: Option<StepRef>| {
+        let mut step = plan.step(format!("docker/image-{name}"), Image::new(reference)).needs([ready]);
+        if let Some(before) = before {
+            step = step.after(before, hour);
+        }
+        step.patience(Patience { tries: 3, settle: Duration::ZERO, every: Duration::from_secs(5) }).add()
+    };
+    let caddy = pull("caddy", &images.caddy, None);
+    let postgres = pull("postgres", &images.postgres, Some(caddy));
+    let redis = pull("redis", &images.redis, Some(postgres));
+    let mastodon = pull("mastodon", &images.mastodon, one_by_one.then_some(redis));
+    let streaming = pull("streaming", &images.streaming, Some(mastodon));
+    Pulls { caddy, postgres, redis, mastodon, streaming }
+}
+
+/// Directories and files. They do not need Docker, so they are there long before it is.
+fn project(plan: &mut Plan, with: &Inputs, base: &Base) -> StepRef {
+    let directories = directories(plan, base);
+    let files = match Project::render(with) {
+        Ok(project) => files(project),
+        Err(error) => return plan.step("docker/project", Refusal::new("files of the Compose project", error)).needs([base.records]).add(),
+    };
+    let mut needs = directories.clone();
+    for (id, file) in files {
+        needs.push(plan.step(format!("docker/{id}"), file).needs(directories.iter().copied()).add());
+    }
+    // One step to name for all of them.
+    plan.step("docker/project", Directory::new(PROJECT, Access::root(0o755))).needs(needs).add()
+}
+
+fn directories(plan: &mut Plan, base: &Base) -> Vec<StepRef> {
+    let owned = |(uid, gid), mode| Access { mode, uid, gid };
+    let wanted = [
+        ("postgres/17", owned(POSTGRES, 0o700)),
+        ("postgres/secret", owned(POSTGRES, 0o700)),
+        ("redis/data", owned(REDIS, 0o700)),
+        ("redis/conf", owned(REDIS, 0o700)),
+        ("public/system", owned(MASTODON, 0o755)),
+        ("caddy/conf", Access::root(0o755)),
+        ("caddy/custom", Access::root(0o755)),
+        ("caddy/site", Access::root(0o755)),
+        ("caddy/data", Access::root(0o700)),
+        ("caddy/config", Access::root(0o700)),
+        ("caddy/run", Access::root(0o700)),
+    ];
+    let step = |(path, access): (&str, Access)| {
+        let directory = Directory::new(format!("{PROJECT}/{path}"), access);
+        plan.step(format!("docker/directory-{}", path.replace('/', "-")), directory).needs([base.records]).add()
+    };
+    wanted.into_iter().map(step).collect()
+}
+
+fn files(project: Project) -> Vec<(&'static str, File)> {
+    let at = |path: &str| format!("{PROJECT}/{path}");
+    let readable = Access::root(0o644);
+    let owned = |(uid, gid)| Access { mode: 0o600, uid, gid };
+    vec![
+        ("compose.yaml", File::text(at("compose.yaml"), project.compose, readable)),
+        ("env.production", File::text(at("env.production"), project.environment, readable)),
+        ("secrets.env", File::secret(at("secrets.env"), project.secrets, Access::root(0o600))),
+        ("postgres-password", File::secret(at("postgres/secret/password"), project.postgres, owned(POSTGRES))),
+        ("redis.conf", File::secret(at("redis/conf/redis.conf"), project.redis, owned(REDIS))),
+        ("Caddyfile", File::text(at("caddy/conf/Caddyfile"), project.caddyfile, readable)),
+        ("page-setup", File::text(at("caddy/site/setup.html"), assets::SETUP_PAGE, readable)),
+    ]
+}

@@ -1,0 +1,32 @@
+//! The edge: Caddy, from the first minute on, and its certificate.
+
+use std::time::Duration;
+
+use super::dns::Dns;
+use super::docker::Docker;
+use super::{Inputs, Patience, Plan, StepRef};
+use crate::resource::docker::Services;
+use crate::resource::edge::{CaddyLoaded, Certificate, Ports};
+
+/// Steps that others name.
+#[derive(Clone, Copy, Debug)]
+pub struct Edge {
+    /// The site is answered with a certificate that is trusted.
+    pub certificate: StepRef,
+}
+
+/// Adds the steps. DNS is waited for, but not for ever.
+pub fn add(plan: &mut Plan, with: &Inputs, dns: &Dns, docker: &Docker) -> Edge {
+    let ports = plan.step("edge/ports", Ports).needs([docker.ready]).add();
+    let caddy = plan
+        .step("edge/caddy", Services::new(&["caddy"]))
+        .needs([docker.project, docker.caddy, ports])
+        .patience(Patience::settle(Duration::from_mins(2), Duration::from_secs(1)))
+        .add();
+    let loaded = plan.step("edge/loaded", CaddyLoaded).needs([caddy]).add();
+    // Without a token the records are made by hand: that takes longer than anybody should look at a terminal.
+    let patience = if with.settings.token.is_some() { Duration::from_mins(3) } else { Duration::from_secs(30) };
+    let certificate = plan.step("edge/certificate", Certificate::new(with.settings.names())).needs([loaded]).after(dns.published, patience);
+    let certificate = certificate.patience(Patience::settle(patience, Duration::from_secs(1))).add();
+    Edge { certificate }
+}
