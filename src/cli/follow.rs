@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::exit::{End, Exit};
 use super::lock;
-use crate::report::{Counts, Event, Follower, Json, Plain, Renderer, journal, render};
+use crate::report::{Counts, Event, Follower, Json, Listing, Plain, Renderer, Terminal, journal, render};
 
 /// How often the journal is looked at.
 pub(super) const EVERY: Duration = Duration::from_millis(100);
@@ -20,10 +20,18 @@ pub(super) fn renderer(json: bool) -> Box<dyn Renderer> {
     if json {
         return Box::new(Json::new(out));
     }
-    if out.is_terminal() {
-        return Box::new(Plain::new(out));
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    if out.is_terminal() && !dumb {
+        let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
+        return Box::new(Terminal::new(out, width, color));
     }
     Box::new(Plain::new(out))
+}
+
+/// How to tell a preview.
+pub(super) fn listing(json: bool) -> Box<dyn Renderer> {
+    if json { renderer(true) } else { Box::new(Listing::new(std::io::stdout())) }
 }
 
 /// Reads news from the journal and tells them.

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::exit::{End, Exit, Trouble};
-use super::follow::renderer;
+use super::follow::listing;
 use super::prepare::{self, Prepared, Wishes};
 use super::preview::Preview;
 
@@ -30,7 +30,7 @@ impl Plan {
         let Prepared { facts, judged, .. } = prepare::prepare(&self.wishes, &system, &redactor).await?;
         let accepted = judged.map_err(|refusal| Trouble::refused(prepare::refused(&refusal)))?;
         let preview = Preview { system, facts, accepted, redactor, jobs: self.jobs };
-        let counts = preview.run(vec![renderer(self.json)]).await?.counts;
+        let counts = preview.run(vec![listing(self.json)]).await?.counts;
         Ok(match Exit::of_counts(&counts) {
             failed @ (Exit::Failed | Exit::Signal(_)) => failed,
             _ if self.detailed_exitcode && counts.pending + counts.unknown > 0 => Exit::Pending,

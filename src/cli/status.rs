@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::exit::{End, Exit, Trouble};
-use super::follow::{self, renderer};
+use super::follow::{self, listing};
 use super::prepare::{self, Prepared};
 use super::preview::{Preview, Silent};
 use super::{lock, need_root, tell};
@@ -52,7 +52,7 @@ impl Status {
             tell(&motd(&site, &report));
             return Ok(exit(&report));
         }
-        Ok(exit(&preview.run(vec![renderer(self.json)]).await?))
+        Ok(exit(&preview.run(vec![listing(self.json)]).await?))
     }
 }
 

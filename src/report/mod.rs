@@ -4,6 +4,7 @@ mod append;
 mod event;
 pub mod journal;
 mod json;
+mod listing;
 pub mod made;
 mod plain;
 mod problem;
@@ -11,13 +12,16 @@ mod redact;
 mod render;
 #[cfg(test)]
 mod sample;
+mod terminal;
 mod words;
 
 pub use event::{Counts, Event, Events, Outcome, StepInfo};
 pub use journal::{Follower, Journal};
 pub use json::Json;
+pub use listing::Listing;
 pub use made::Made;
 pub use plain::Plain;
 pub use problem::{Problem, WithRemedy};
 pub use redact::Redactor;
 pub use render::{Renderer, render};
+pub use terminal::Terminal;

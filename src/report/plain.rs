@@ -159,7 +159,7 @@ WAITING dns/published
   do        wait some minutes, then: sudo tootstrap install
 
 [tootstrap 01:05] Result: 1 changed, 1 unchanged, 1 waiting, 1 failed, 1 not
-[tootstrap 01:05]   tried (5 things in 1 min 5 s).
+[tootstrap 01:05]   tried (5 things, 1 min 5 s).
 
 "#]]
         );

@@ -101,7 +101,7 @@ pub(super) fn summary(counts: &Counts, seconds: f64, preview: bool) -> String {
         (counts.stopped, "stopped"),
     ];
     let parts: Vec<_> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
-    format!("{}: {} ({all} in {took}).", if preview { "Plan" } else { "Result" }, parts.join(", "))
+    format!("{}: {} ({all}, {took}).", if preview { "Plan" } else { "Result" }, parts.join(", "))
 }
 
 /// Remembers what the end of a run has to tell.
@@ -235,6 +235,6 @@ FAILED docker/packages: packages docker-ce
         let counts = Counts { unchanged: 61, ..Counts::default() };
         assert_eq!(summary(&counts, 0.8, false), "Nothing to change (checked 61 things in 0.8 s).");
         let counts = Counts { unchanged: 1, changed: 2, waiting: 1, ..Counts::default() };
-        assert_eq!(summary(&counts, 171.0, false), "Result: 2 changed, 1 unchanged, 1 waiting (4 things in 2 min 51 s).");
+        assert_eq!(summary(&counts, 171.0, false), "Result: 2 changed, 1 unchanged, 1 waiting (4 things, 2 min 51 s).");
     }
 }

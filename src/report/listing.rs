@@ -1,0 +1,168 @@
+//! What a preview found, grouped as the steps are: what would change, what is waited for, what cannot be known yet.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::words::{self, Endings};
+use super::{Event, Outcome, Renderer};
+use crate::resource::Change;
+
+/// Writes one listing when the preview ends.
+pub struct Listing<W> {
+    out: W,
+    /// Ids in the plan's order.
+    order: Vec<String>,
+    steps: BTreeMap<String, (Outcome, Vec<Change>)>,
+    endings: Endings,
+}
+
+impl<W: Write + Send> Listing<W> {
+    /// To this writer.
+    pub fn new(out: W) -> Self {
+        Self { out, order: Vec::new(), steps: BTreeMap::new(), endings: Endings::default() }
+    }
+
+    fn list(&mut self) -> io::Result<()> {
+        let mut group = "";
+        let mut unknown: Vec<(&str, Vec<&str>)> = Vec::new();
+        for id in &self.order {
+            let Some((outcome, changes)) = self.steps.get(id) else { continue };
+            if let Outcome::Unknown { after } = outcome {
+                match unknown.iter_mut().find(|(first, _)| first == after) {
+                    Some((_, ids)) => ids.push(id),
+                    None => unknown.push((after, vec![id])),
+                }
+            }
+            if *outcome != Outcome::Pending {
+                continue;
+            }
+            let (of, _) = id.split_once('/').unwrap_or((id, ""));
+            if group != of {
+                group = of;
+                writeln!(self.out, "{group}")?;
+            }
+            writeln!(self.out, "  {id}")?;
+            changes.iter().try_for_each(|change| write_change(&mut self.out, change))?;
+        }
+        for (after, ids) in unknown {
+            writeln!(self.out, "not known before {after}")?;
+            for line in words::wrap(&ids.join(", "), 74) {
+                writeln!(self.out, "    {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_change(out: &mut impl Write, change: &Change) -> io::Result<()> {
+    for line in words::wrap(&words::sentence(change), 74) {
+        writeln!(out, "    {line}")?;
+    }
+    if let Change::Text { diff, .. } = change {
+        for line in diff.lines() {
+            writeln!(out, "{}", format!("      {line}").trim_end())?;
+        }
+    }
+    Ok(())
+}
+
+impl<W: Write + Send> Renderer for Listing<W> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.endings.see(event);
+        match event {
+            Event::Started { steps, .. } => self.order = steps.iter().map(|step| step.id.clone()).collect(),
+            Event::Step { id, outcome, changes, .. } => {
+                self.steps.insert(id.clone(), (outcome.clone(), changes.clone()));
+            }
+            Event::Note { text, .. } => {
+                for line in words::wrap(text, 76) {
+                    writeln!(self.out, "! {line}")?;
+                }
+            }
+            Event::Finished { counts, seconds, .. } => {
+                self.list()?;
+                write!(self.out, "{}", self.endings.text())?;
+                for line in words::wrap(&words::summary(counts, *seconds, self.endings.preview), 78) {
+                    writeln!(self.out, "{line}")?;
+                }
+            }
+            Event::Applying { .. } | Event::Waiting { .. } | Event::Output { .. } => {}
+        }
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use snapbox::{assert_data_eq, str};
+
+    use super::*;
+    use crate::report::{Counts, StepInfo, sample};
+
+    fn told(events: &[Event]) -> String {
+        let mut out = Vec::new();
+        let mut listing = Listing::new(&mut out);
+        events.iter().for_each(|event| listing.event(event).unwrap());
+        String::from_utf8(out).unwrap()
+    }
+
+    fn preview() -> Vec<Event> {
+        let mut drift = crate::resource::Drift::none();
+        drift.push_text("/etc/motd", "Debian\n\nold\n", "Debian\n\nMastodon\n");
+        let record = Change::Set { what: "A record of a.org".into(), from: "203.0.113.9".into(), to: "203.0.113.10".into() };
+        let unknown = |after: &str| Outcome::Unknown { after: after.into() };
+        let wait = Outcome::Waiting { what: "b.org to exist".into(), remedy: "register it\nthen: sudo tootstrap install".into() };
+        let steps = [
+            ("base/motd", Outcome::Pending, drift.changes),
+            ("base/hosts", Outcome::Unchanged, vec![]),
+            ("dns/record-a-a.org", Outcome::Pending, vec![record]),
+            ("dns/published", wait, vec![]),
+            ("docker/packages", Outcome::Pending, vec![Change::Do { what: "install docker-ce".into() }]),
+            ("docker/ready", unknown("docker/packages"), vec![]),
+            ("app/web", unknown("docker/packages"), vec![]),
+        ];
+        let infos = steps.iter().map(|(id, ..)| StepInfo { id: (*id).into(), title: (*id).into() }).collect();
+        let started = Event::Started { at: sample::at(0), version: "0.1.0".into(), preview: true, steps: infos };
+        let mut events = vec![started];
+        let mut counts = Counts::default();
+        // They end in another order than the plan's.
+        for (id, outcome, changes) in steps.into_iter().rev() {
+            counts.add(&outcome);
+            events.push(sample::step(1, id, id, outcome, changes, 0.1));
+        }
+        events.push(Event::Finished { at: sample::at(1), counts, seconds: 0.84, complete: false });
+        events
+    }
+
+    #[test]
+    fn a_preview_reads_like_this() {
+        assert_data_eq!(
+            told(&preview()),
+            str![[r#"
+base
+  base/motd
+    edit /etc/motd
+      @@ -1,3 +1,3 @@
+       Debian
+
+      -old
+      +Mastodon
+dns
+  dns/record-a-a.org
+    A record of a.org: 203.0.113.9 → 203.0.113.10
+docker
+  docker/packages
+    install docker-ce
+not known before docker/packages
+    docker/ready, app/web
+WAITING dns/published
+  for       b.org to exist
+  do        register it
+            then: sudo tootstrap install
+
+Plan: 3 to change, 2 not known yet, 1 unchanged, 1 waiting (7 things, 0.8 s).
+
+"#]]
+        );
+    }
+}
