@@ -42,5 +42,3 @@ module Mastodon
     config.middleware.use Mastodon::Middleware::IpBlocks
   end
 end
-
-StandIn::Weights.apply_boot

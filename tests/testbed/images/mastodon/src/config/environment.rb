@@ -3,3 +3,5 @@
 require_relative 'application'
 
 Rails.application.initialize!
+
+StandIn::Weights.apply_boot

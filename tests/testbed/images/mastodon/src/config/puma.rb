@@ -13,11 +13,13 @@ else
 end
 
 environment ENV.fetch('RAILS_ENV', 'development')
-workers ENV.fetch('WEB_CONCURRENCY', 2).to_i
+processes = ENV.fetch('WEB_CONCURRENCY', 2).to_i
+workers processes
 preload_app!
 set_remote_address(proxy_protocol: :v1) if ENV['PROXY_PROTO_V1'] == 'true'
 
 before_fork { ActiveRecord::Base.connection_handler.clear_all_connections! }
+on_booted { StandIn::Weights.apply_memory('web_single') if processes.zero? }
 on_worker_boot { StandIn::Weights.apply_memory('web_worker') }
 
 plugin :tmp_restart

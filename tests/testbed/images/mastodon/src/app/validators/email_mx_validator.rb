@@ -6,12 +6,13 @@ require 'resolv'
 class EmailMxValidator < ActiveModel::Validator
   TIMEOUT_SECONDS = 5
   RECORD = Resolv::DNS::Resource::IN
+  HOST = /\A[[:alnum:].-]+\z/
 
   def validate(user)
     return if user.email.blank?
 
     domain = domain_of(user.email)
-    return user.errors.add(:email, :invalid) if domain.blank? || domain.include?('..')
+    return user.errors.add(:email, :invalid) if domain.blank? || domain.include?('..') || !domain.match?(HOST)
     return if Rails.configuration.x.email_domains_allowlist.include?(domain)
 
     addresses, hosts = resolve(domain)

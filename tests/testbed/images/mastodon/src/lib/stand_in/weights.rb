@@ -17,13 +17,11 @@ module StandIn
       ENV['STAND_IN_WEIGHTS'] == 'real' || File.exist?(SWITCH)
     end
 
-    # Burns the CPU seconds that a Rails boot of Mastodon costs more than ours.
+    # Burns what a Rails boot of Mastodon costs more than ours, in CPU seconds.
     def apply_boot
       return unless real?
 
-      spend = figure('boot_cpu_seconds') - Process.clock_gettime(Process::CLOCK_PROCESS_CPUTIME_ID)
-      target = Process.clock_gettime(Process::CLOCK_PROCESS_CPUTIME_ID) + spend
-      nil while Process.clock_gettime(Process::CLOCK_PROCESS_CPUTIME_ID) < target
+      nil while Process.clock_gettime(Process::CLOCK_PROCESS_CPUTIME_ID) < figure('boot_cpu_seconds')
     end
 
     # Fills the process up to the resident size of Mastodon's (in MiB).

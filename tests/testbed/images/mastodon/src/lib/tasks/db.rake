@@ -26,11 +26,11 @@ namespace :db do
   namespace :migrate do
     desc 'Setup the db or migrate depending on state of db'
     task setup: :environment do
-      empty = ActiveRecord::Base.connection_pool.migration_context.current_version.zero?
+      version = ActiveRecord::Base.connection_pool.migration_context.current_version
+      next Rake::Task['db:setup'].invoke if version.nil? # there is no such database
+
       Rake::Task['db:migrate'].invoke
-      Rake::Task['db:seed'].invoke if empty
-    rescue ActiveRecord::NoDatabaseError
-      Rake::Task['db:setup'].invoke
+      Rake::Task['db:seed'].invoke if version.zero?
     end
   end
 
