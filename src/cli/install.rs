@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{End, Exit, Trouble};
 use super::follow::{EVERY, Watch, renderer};
-use super::prepare::{self, Prepared, Wishes};
+use super::prepare::{self, Ask, Prepared, Wishes};
 use super::{answers, closing, lock, logging, plan, tell, tell_error};
 use crate::host::system::System;
 use crate::host::{Cmd, Host, HostError, Probe};
@@ -55,7 +55,8 @@ impl Install {
         lock::is_free(Path::new(lock::PATH))?;
         let redactor = prepare::redactor();
         let system = prepare::machine();
-        let Prepared { given, judged, .. } = prepare::prepare(&self.wishes, &system, &redactor).await?;
+        let ask = if self.json || self.resume { Ask::Never } else { Ask::OnTerminal };
+        let Prepared { given, judged, .. } = prepare::prepare(&self.wishes, &system, &redactor, ask).await?;
         let accepted = match judged {
             Ok(accepted) => accepted,
             Err(refusal) => return Err(answers::keep(&refusal, given.options, &system).await),

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::exit::{End, Exit, Trouble};
 use super::follow::listing;
-use super::prepare::{self, Prepared, Wishes};
+use super::prepare::{self, Ask, Prepared, Wishes};
 use super::preview::Preview;
 
 /// Show what install would change, and change nothing
@@ -27,7 +27,7 @@ impl Plan {
     pub(super) async fn run(self) -> End<Exit> {
         let redactor = prepare::redactor();
         let system = prepare::machine();
-        let Prepared { facts, judged, .. } = prepare::prepare(&self.wishes, &system, &redactor).await?;
+        let Prepared { facts, judged, .. } = prepare::prepare(&self.wishes, &system, &redactor, self.ask()).await?;
         let accepted = judged.map_err(|refusal| Trouble::refused(prepare::refused(&refusal)))?;
         let preview = Preview { system, facts, accepted, redactor, jobs: self.jobs };
         let counts = preview.run(vec![listing(self.json)]).await?.counts;
@@ -37,5 +37,9 @@ impl Plan {
             Exit::Waiting if self.detailed_exitcode => Exit::Waiting,
             _ => Exit::Done,
         })
+    }
+
+    const fn ask(&self) -> Ask {
+        if self.json { Ask::Never } else { Ask::OnTerminal }
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use secrecy::ExposeSecret;
 
 use super::exit::{End, Trouble};
-use super::need_root;
+use super::{need_root, questions};
 use crate::facts::{self, Facts};
 use crate::host::Probe;
 use crate::host::system::System;
@@ -24,6 +24,13 @@ pub(super) struct Wishes {
     /// More settings in TOML, as in /etc/tootstrap/settings.toml; flags and environment win
     #[arg(long, value_name = "FILE")]
     pub(super) settings: Option<PathBuf>,
+}
+
+/// Whether what is missing is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    OnTerminal,
+    Never,
 }
 
 /// Good settings for this machine, or why not.
@@ -42,11 +49,14 @@ pub(super) fn machine() -> System {
 ///
 /// # Errors
 /// A machine that is not supported, or a file of settings that cannot be understood.
-pub(super) async fn prepare(wishes: &Wishes, system: &System, redactor: &Redactor) -> End<Prepared> {
+pub(super) async fn prepare(wishes: &Wishes, system: &System, redactor: &Redactor, ask: Ask) -> End<Prepared> {
     need_root()?;
     let facts = look(system).await.map_err(Trouble::refused)?;
     let gathered = settings::gather(wishes.options.clone(), SecretEnv::read(), wishes.settings.as_deref(), system).await;
-    let given = gathered.map_err(Trouble::refused)?;
+    let mut given = gathered.map_err(Trouble::refused)?;
+    if ask == Ask::OnTerminal {
+        questions::on_terminal(&mut given, facts.linode)?;
+    }
     for secret in given.token.iter().chain(&given.smtp_password) {
         redactor.hide(&secret.expose_secret().trim().into());
     }
@@ -74,16 +84,13 @@ pub(super) fn redactor() -> Arc<Redactor> {
 /// What is installed here, as recorded.
 ///
 /// # Errors
-/// Nothing is recorded, or it cannot be understood any more.
+/// Nothing is recorded (a file that the operator put there is no record), or it cannot be understood any more.
 pub(super) async fn recorded(system: &System, redactor: &Redactor) -> End<Prepared> {
-    let nothing = system.stat(Path::new(settings::RECORDED)).await?.is_none();
-    if nothing {
-        let error = anyhow!("there is no {}", settings::RECORDED).context("tootstrap has not installed anything here yet");
-        return Err(Trouble::failed(error));
+    let prepared = prepare(&Wishes::default(), system, redactor, Ask::Never).await?;
+    if prepared.given.recorded.as_ref().is_none_or(|recorded| recorded.resolved.is_none()) {
+        return Err(Trouble::failed(anyhow!("tootstrap has not installed anything here yet")));
     }
-    prepare(&Wishes::default(), system, redactor)
-        .await
-        .map_err(|trouble| Trouble { error: trouble.error.context(format!("cannot use {}", settings::RECORDED)), exit: trouble.exit })
+    Ok(prepared)
 }
 
 /// A refusal as an error.

@@ -16,6 +16,7 @@ const DATABASE: &str = "/opt/mastodon/postgres/17";
 
 /// Notes every reason why these settings must not be applied here.
 pub(super) async fn judge(parsed: &Parsed, recorded: Option<&Options>, probe: &dyn Probe, refusal: &mut Refusal, notes: &mut Vec<String>) {
+    let mut installed = false;
     let judged = async {
         if let Some(name) = &parsed.sudo_user {
             sudo_user(name, probe, refusal).await?;
@@ -23,7 +24,8 @@ pub(super) async fn judge(parsed: &Parsed, recorded: Option<&Options>, probe: &d
         docker_key(&parsed.docker_repository, probe, refusal).await?;
         let Some(site) = &parsed.site else { return anyhow::Ok(()) };
         let handle_domain = parsed.handle_domain.as_ref().unwrap_or(&site.name);
-        if is_installed(probe).await? {
+        installed = is_installed(probe).await?;
+        if installed {
             same_site(site, handle_domain, recorded, refusal);
         } else {
             foreign_mastodon(site, probe, refusal).await?;
@@ -34,7 +36,8 @@ pub(super) async fn judge(parsed: &Parsed, recorded: Option<&Options>, probe: &d
     if let Err(error) = judged.await {
         refusal.add(Field::Machine, format!("cannot be looked at: {error:#}"));
     }
-    mailboxes(parsed, probe, refusal, notes).await;
+    let known = recorded.filter(|_| installed);
+    mailboxes(parsed, known, probe, refusal, notes).await;
 }
 
 /// An existing account is adopted only if it is a person's.
@@ -156,14 +159,19 @@ async fn redirects(handle_domain: &DomainName, site: &DomainName, probe: &dyn Pr
     refusal.value(Field::HandleDomain, handle_domain.as_str(), problem);
 }
 
-/// Whether the contact and the owner can receive mail.
-async fn mailboxes(parsed: &Parsed, probe: &dyn Probe, refusal: &mut Refusal, notes: &mut Vec<String>) {
+/// Whether the contact and the owner can receive mail. What is `known` was judged before; a mail server that is away later breaks nothing.
+async fn mailboxes(parsed: &Parsed, known: Option<&Options>, probe: &dyn Probe, refusal: &mut Refusal, notes: &mut Vec<String>) {
     let ours = parsed.site.as_ref().map(Site::names).unwrap_or_default();
     let zone = parsed.site.as_ref().filter(|_| parsed.token.is_some()).map(|site| site.domain.as_str());
     let same = parsed.owner_email == parsed.contact;
     let addresses = [(Field::Email, &parsed.contact), (Field::OwnerEmail, &parsed.owner_email)];
     for (field, address) in addresses.into_iter().take(if same { 1 } else { 2 }) {
         let Some(address) = address else { continue };
+        let known =
+            known.is_some_and(|known| [&known.email, &known.owner_email].into_iter().flatten().any(|text| text == address.as_str()));
+        if known {
+            continue;
+        }
         match mail::why_unreachable(address.domain(), &ours, zone, probe).await {
             Ok(None) => {}
             Ok(Some(problem)) => refusal.value(field, address.as_str(), problem),

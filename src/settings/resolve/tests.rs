@@ -164,6 +164,10 @@ async fn the_installed_name_cannot_change() {
     );
     given.options.subdomain = Some("social".into());
     resolve(&given, &facts(false), &host).await.expect("the installed name");
+    host.machine().dns.clear();
+    resolve(&given, &facts(false), &host).await.expect("addresses that were judged before are not judged again");
+    given.options.owner_email = Some("new@gone.org".into());
+    assert!(refused(&given, &host).await.to_string().contains("\"new@gone.org\" is an address at gone.org"));
 }
 
 #[tokio::test]
