@@ -207,7 +207,9 @@ impl Event {
             Self::Output { line, .. } => clean(line),
             Self::Note { text, .. } => clean(text),
             Self::Step { outcome, changes, .. } => {
-                changes.iter_mut().for_each(|change| clean_change(change, redactor));
+                for change in changes.iter_mut() {
+                    clean_change(change, redactor);
+                }
                 match outcome {
                     Outcome::Failed { why, remedy } => {
                         clean(why);

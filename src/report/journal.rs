@@ -103,7 +103,9 @@ mod tests {
 
     fn write(path: &Path, events: &[Event]) {
         let mut journal = Journal::open(path).unwrap();
-        events.iter().for_each(|event| journal.event(event).unwrap());
+        for event in events {
+            journal.event(event).unwrap();
+        }
     }
 
     fn debug(events: &[Event]) -> String {

@@ -35,7 +35,9 @@ mod tests {
     fn each_event_is_one_line() {
         let mut out = Vec::new();
         let mut json = Json::new(&mut out);
-        sample::run().iter().for_each(|event| json.event(event).unwrap());
+        for event in sample::run() {
+            json.event(&event).unwrap();
+        }
         let text = String::from_utf8(out).unwrap();
         let steps: Vec<_> = text.lines().filter(|line| line.starts_with(r#"{"event":"step""#)).collect();
         assert_data_eq!(

@@ -102,7 +102,9 @@ mod tests {
     fn told(events: &[Event]) -> String {
         let mut out = Vec::new();
         let mut listing = Listing::new(&mut out);
-        events.iter().for_each(|event| listing.event(event).unwrap());
+        for event in events {
+            listing.event(event).unwrap();
+        }
         String::from_utf8(out).unwrap()
     }
 
@@ -138,7 +140,7 @@ mod tests {
     fn a_preview_reads_like_this() {
         assert_data_eq!(
             told(&preview()),
-            str![[r#"
+            str![[r"
 base
   base/motd
     edit /etc/motd
@@ -162,7 +164,7 @@ WAITING dns/published
 
 Plan: 3 to change, 2 not known yet, 1 unchanged, 1 waiting (7 things, 0.8 s).
 
-"#]]
+"]]
         );
     }
 }

@@ -53,7 +53,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("made.jsonl");
         let mut made = Made::open(&path).unwrap();
-        sample::run().iter().for_each(|event| made.event(event).unwrap());
+        for event in sample::run() {
+            made.event(&event).unwrap();
+        }
         assert_data_eq!(
             std::fs::read_to_string(&path).unwrap(),
             str![[r#"

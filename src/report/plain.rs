@@ -126,7 +126,7 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert_data_eq!(
             text,
-            str![[r#"
+            str![[r"
 [tootstrap 00:00] version 0.1.0, 2 things to check
 [tootstrap 00:01] dns/record-a-social.example.org: create the A record social…
 [tootstrap 00:02] dns/record-a-social.example.org: done in 0.8 s
@@ -161,7 +161,7 @@ WAITING dns/published
 [tootstrap 01:05] Result: 1 changed, 1 unchanged, 1 waiting, 1 failed, 1 not
 [tootstrap 01:05]   tried (5 things, 1 min 5 s).
 
-"#]]
+"]]
         );
     }
 }

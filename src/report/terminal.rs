@@ -205,7 +205,9 @@ mod tests {
     fn after(count: usize) -> String {
         let mut out = Vec::new();
         let mut terminal = Terminal::new(&mut out, 80, false);
-        sample::run()[..count].iter().for_each(|event| terminal.event(event).unwrap());
+        for event in &sample::run()[..count] {
+            terminal.event(event).unwrap();
+        }
         if count < sample::run().len() {
             terminal.tick(sample::at(30)).unwrap();
         }
@@ -218,7 +220,7 @@ mod tests {
     fn under_way() {
         assert_data_eq!(
             after(8),
-            str![[r#"
+            str![[r"
 tootstrap 0.1.0 checks 2 things
   ✓ dns/record-a-social.example.org: create the A record social.example.… 0.8 s
   ! Debian 11 has been out of support since 2026-08-31: no more security
@@ -227,7 +229,7 @@ tootstrap 0.1.0 checks 2 things
   · docker/packages 00:27  Setting up docker-ce
   2/2 done, 00:30
 
-"#]]
+"]]
         );
     }
 
@@ -235,7 +237,7 @@ tootstrap 0.1.0 checks 2 things
     fn at_the_end() {
         assert_data_eq!(
             after(sample::run().len()),
-            str![[r#"
+            str![[r"
 tootstrap 0.1.0 checks 2 things
   ✓ dns/record-a-social.example.org: create the A record social.example.… 0.8 s
   ! Debian 11 has been out of support since 2026-08-31: no more security
@@ -262,7 +264,7 @@ WAITING dns/published
 Result: 1 changed, 1 unchanged, 1 waiting, 1 failed, 1 not tried (5 things, 1
 min 5 s).
 
-"#]]
+"]]
         );
     }
 
@@ -271,7 +273,9 @@ min 5 s).
         for color in [true, false] {
             let mut out = Vec::new();
             let mut terminal = Terminal::new(&mut out, 80, color);
-            sample::run().iter().for_each(|event| terminal.event(event).unwrap());
+            for event in sample::run() {
+                terminal.event(&event).unwrap();
+            }
             assert_eq!(String::from_utf8(out).unwrap().contains("\x1b[32m"), color);
         }
     }

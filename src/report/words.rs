@@ -139,7 +139,7 @@ impl Endings {
 
     /// Every failure in five parts (what failed, why, what was already done, what to do, how to go on), then every wait with its remedy.
     pub(super) fn text(&self) -> String {
-        let mut text: String = self.blocks.iter().map(|block| format!("{block}\n")).collect();
+        let mut text = self.blocks.iter().fold(String::new(), |text, block| text + block + "\n");
         if !self.blocks.is_empty() || self.stopped > 0 {
             text += &self.rest();
         }
@@ -214,7 +214,7 @@ mod tests {
         endings.step("docker/pull", "image", &Outcome::Blocked { by: "docker/packages".into() });
         assert_data_eq!(
             endings.text(),
-            str![[r#"
+            str![[r"
 FAILED docker/packages: packages docker-ce
   why       cannot fetch packages: `apt-get update` ended with status 100
                 E: Could not resolve host
@@ -226,7 +226,7 @@ FAILED docker/packages: packages docker-ce
   details   /var/lib/tootstrap/journal.jsonl
 
 
-"#]]
+"]]
         );
     }
 

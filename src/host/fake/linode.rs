@@ -152,7 +152,7 @@ fn list(items: Vec<Value>, query: &str) -> Response {
     let page: usize = query.split('&').find_map(|pair| pair.strip_prefix("page=")).and_then(|page| page.parse().ok()).unwrap_or(1);
     let pages = items.len().max(1);
     let data: Vec<_> = items.into_iter().skip(page - 1).take(1).collect();
-    good(json!({ "data": data, "page": page, "pages": pages }))
+    good(&json!({ "data": data, "page": page, "pages": pages }))
 }
 
 fn filtered(account: &Account, request: &Request) -> Vec<Value> {
@@ -174,7 +174,7 @@ fn create_zone(account: &mut Account, request: &Request) -> Response {
     }
     let id = account.new_id();
     account.zones.push(Zone { id, domain, body: body.clone(), records: Vec::new() });
-    good(with_id(body, id))
+    good(&with_id(body, id))
 }
 
 fn create_record(account: &mut Account, zone: &str, request: &Request) -> Response {
@@ -188,16 +188,16 @@ fn create_record(account: &mut Account, zone: &str, request: &Request) -> Respon
         return refuse(400, Some("name"), "Record conflict - CNAMES must be unique");
     }
     zone.records.push(body.clone());
-    good(body)
+    good(&body)
 }
 
 fn update_record(account: &mut Account, zone: &str, record: &str, request: &Request) -> Response {
-    let found = account.zone(zone).and_then(|zone| zone.records.iter_mut().find(|found| found["id"].to_string() == record));
+    let found = account.zone(zone).and_then(|zone| zone.records.iter_mut().find(|found| found["id"].as_u64() == record.parse().ok()));
     let Some(record) = found else { return refuse(404, None, "Not found") };
     for (key, value) in request.json.as_ref().and_then(Value::as_object).expect("a change is an object") {
         record[key] = value.clone();
     }
-    good(record.clone())
+    good(record)
 }
 
 fn with_id(mut body: Value, id: u64) -> Value {
@@ -205,7 +205,7 @@ fn with_id(mut body: Value, id: u64) -> Value {
     body
 }
 
-fn good(body: Value) -> Response {
+fn good(body: &Value) -> Response {
     Response { status: 200, headers: Vec::new(), body: body.to_string().into() }
 }
 

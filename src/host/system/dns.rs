@@ -48,8 +48,8 @@ pub(super) async fn ask(question: &Question, resolvers: &[IpAddr]) -> Result<Ans
     last.unwrap_or_else(|| Err(no_answer(question, "the resolver", "none is configured")))
 }
 
-fn no_answer(question: &Question, server: impl ToString, reason: impl ToString) -> HostError {
-    HostError::Dns { name: question.name.clone(), server: server.to_string(), reason: reason.to_string() }
+fn no_answer(question: &Question, server: &str, reason: &str) -> HostError {
+    HostError::Dns { name: question.name.clone(), server: server.to_owned(), reason: reason.to_owned() }
 }
 
 async fn ask_server(question: &Question, server: SocketAddr) -> Result<Answer> {
@@ -61,7 +61,7 @@ async fn ask_server(question: &Question, server: SocketAddr) -> Result<Answer> {
             Err(_) => reason = "no reply".into(),
         }
     }
-    Err(no_answer(question, server.ip(), reason))
+    Err(no_answer(question, &server.ip().to_string(), &reason))
 }
 
 async fn exchange(question: &Question, server: SocketAddr) -> std::io::Result<Message> {
