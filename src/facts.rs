@@ -42,6 +42,18 @@ pub struct Facts {
     pub foreign_firewall: Option<String>,
 }
 
+impl Facts {
+    /// What the operator should know of this machine, as sentences. `harden`: the firewall was to be set up.
+    pub fn notes(&self, harden: bool, today: Date) -> Vec<String> {
+        let docker = "the Docker that is here is used as it is: it is neither configured nor upgraded nor restarted";
+        let firewall = |name: &String| format!("{name} is the firewall here and is left as it is; let it pass 80/tcp, 443/tcp and 443/udp");
+        let end = self.release.end_of_life(today);
+        let docker = self.foreign_docker.then(|| docker.to_owned());
+        let firewall = self.foreign_firewall.as_ref().filter(|_| harden).map(firewall);
+        [end, docker, firewall].into_iter().flatten().collect()
+    }
+}
+
 /// A supported Debian release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Release {
@@ -270,6 +282,17 @@ mod tests {
         let host = FakeHost::debian();
         host.machine().systemd.add("firewalld.service", true);
         assert_eq!(gather(&host).await.unwrap().foreign_firewall.as_deref(), Some("firewalld"));
+    }
+
+    #[tokio::test]
+    async fn what_is_somebody_elses_is_noted() {
+        let host = FakeHost::debian();
+        host.machine().install("docker.io");
+        host.machine().systemd.add("nftables.service", true);
+        let facts = gather(&host).await.unwrap();
+        let notes = facts.notes(true, date(2026, 1, 1));
+        assert!(notes[0].starts_with("the Docker that is here") && notes[1].starts_with("nftables is the firewall"), "{notes:?}");
+        assert_eq!(facts.notes(false, date(2026, 9, 1)).len(), 2);
     }
 
     #[test]

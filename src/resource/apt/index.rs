@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::sources::{self, SourceFile};
 use super::{apt_get, run_locked};
 use crate::facts::Release;
-use crate::host::{Access, Host, HostError, Probe};
+use crate::host::{Access, Cmd, Host, HostError, Probe};
 use crate::report::WithRemedy;
 use crate::resource::{Drift, File, Lock, Resource, stamp};
 
@@ -70,9 +70,9 @@ impl Index {
         if past_its_end {
             self.follow_the_archive(host).await?;
         }
-        let mut failed = run_locked(host, &apt_get().arg("update")).await.err();
+        let mut failed = run_locked(host, &fetch()).await.err();
         if matches!(failed, Some(HostError::Failed { .. })) && !past_its_end && self.follow_the_archive(host).await? {
-            failed = run_locked(host, &apt_get().arg("update")).await.err();
+            failed = run_locked(host, &fetch()).await.err();
         }
         let absent = self.absent(host.probe()).await?;
         match failed {
@@ -91,6 +91,11 @@ impl Index {
         }
         Ok(())
     }
+}
+
+/// Without translations of descriptions, which nothing here reads: the first packages wait for this.
+fn fetch() -> Cmd {
+    apt_get().args(["-o", "Acquire::Languages=none", "update"])
 }
 
 async fn fingerprint(host: &dyn Probe, files: &[SourceFile]) -> anyhow::Result<String> {

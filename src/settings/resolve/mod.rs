@@ -38,7 +38,10 @@ pub async fn resolve(given: &Given, facts: &Facts, host: &dyn Host) -> Result<Ac
     let Reading { mut refusal, mut notes, .. } = reading;
     machine::judge(&parsed, given.recorded.as_ref(), host.probe(), &mut refusal, &mut notes).await;
     match parsed.whole() {
-        Some(settings) if refusal.is_empty() => Ok(Accepted { settings, notes }),
+        Some(settings) if refusal.is_empty() => {
+            notes.extend(facts.notes(settings.harden, jiff::Zoned::now().date()));
+            Ok(Accepted { settings, notes })
+        }
         _ => Err(refusal),
     }
 }
