@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--name", default="tb", help="the bed's name (default: tb)")
     made.add_argument("command", choices=sorted(COMMANDS))
     made.add_argument("--release", default="bullseye", help="Debian's name of the machine's system (up)")
-    made.add_argument("--dist", type=Path, default=demo.REPOSITORY / "dist", help="files of the release host (up, demo)")
+    made.add_argument("--dist", type=lambda text: Path(text).resolve(), default=demo.REPOSITORY / "dist", help="files of the release host (up, demo)")
     made.add_argument("--memory", type=float, default=4, metavar="GIB", help="RAM of the machine (up)")
     made.add_argument("--force", action="store_true", help="down: also when another process uses the bed")
     made.add_argument("argv", nargs="*", metavar="-- COMMAND")

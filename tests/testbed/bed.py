@@ -93,6 +93,7 @@ class Bed:
 
     def _up(self, golden: Path) -> None:
         self.layout.run.mkdir(parents=True)
+        mounts.share(self.layout.run)
         self.layout.console.touch()
         self._remember()
         self.network.up()
@@ -101,6 +102,8 @@ class Bed:
         self.machine.cgroup.up()
         guest.prepare(self.layout.root)
         if self.with_services:
+            key, fingerprint = build.docker_key(self.release)
+            guest.prepare_mirror(self.layout.root, key.read_bytes(), fingerprint)
             self.services.start(self.dist, self.release)
             guest.trust(self.layout.root, "testbed-pebble", self.services.pebble_root())
             self.layout.trust.write_bytes(self.services.roots())

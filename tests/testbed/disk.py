@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from . import mounts
@@ -9,6 +10,7 @@ from .layout import GIB, Layout
 from .sh import BedError, run
 
 STORE_SIZE = 60 * GIB
+RELEASE_SECONDS = 5.0
 
 #: Without barriers a guest's fsync need not wait for the host's disk. A copy of the image still holds what the guest had synced: ext4
 #: waits for the journal's blocks before the commit record, and the loop device has written them to the image by then.
@@ -35,12 +37,15 @@ class Disk:
     def unmount(self) -> None:
         mounts.swapoff_below(self.layout.root)
         mounts.unmount_all(self.layout.root)
-        for device in mounts.loops_of(self.layout.store):
-            if self._holds_swap(device):
-                raise BedError(f"{device} is still in use: a swap file on it could not be switched off")
+        self._wait_released()
 
-    def _holds_swap(self, device: str) -> bool:
-        return Path(f"/sys/block/{Path(device).name}/loop/backing_file").exists()
+    def _wait_released(self) -> None:
+        """The loop device goes when the last namespace that saw the mount is gone, which the kernel does a little later."""
+        limit = time.monotonic() + RELEASE_SECONDS
+        while left := mounts.loops_of(self.layout.store):
+            if time.monotonic() > limit:
+                raise BedError(f"{', '.join(left)} is still in use: by a swap file, or by another mount namespace")
+            time.sleep(0.02)
 
     def copy(self, name: str) -> None:
         """Keeps the disk as `name`; of a mounted disk that is what a power cut leaves."""

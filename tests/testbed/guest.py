@@ -121,6 +121,25 @@ def prepare(root: Path, vendor: str = "Akamai", product: str = "Linode") -> None
             link.symlink_to(f"../{unit}.service")
 
 
+#: The bed cannot sign with Docker's key, so the operator's setting for mirrors names the bed's (docs/settings.md). It is the only setting
+#: that a test changes; everything else is the production default.
+MIRROR = """\
+version = 1
+
+[docker_repository]
+key_file = "/{directory}/docker.asc"
+fingerprint = "{fingerprint}"
+"""
+
+
+def prepare_mirror(root: Path, key: bytes, fingerprint: str) -> None:
+    """The settings file of an operator with a mirror of Docker's packages, there before the first run."""
+    write(root / DIRECTORY / "docker.asc", key, 0o644)
+    settings = root / "etc/tootstrap/settings.toml"
+    write(settings, MIRROR.format(directory=DIRECTORY, fingerprint=fingerprint).encode(), 0o600)
+    settings.parent.chmod(0o700)
+
+
 def write(path: Path, content: bytes, mode: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)

@@ -24,6 +24,17 @@ def mount_loop(image: Path, directory: Path, options: str) -> None:
     run(["mount", "-o", f"loop,{options}", str(image), str(directory)])
 
 
+def share(directory: Path) -> None:
+    """Makes `directory` a mount whose unmounts other mount namespaces follow.
+
+    Every container that starts keeps a hidden copy of the host's mounts. Where the host's root is private (no systemd as PID 1),
+    such a copy would hold a disk long after it was unmounted here.
+    """
+    run(["mount", "--bind", str(directory), str(directory)])
+    run(["mount", "--make-private", str(directory)])
+    run(["mount", "--make-shared", str(directory)])
+
+
 def unmount_all(directory: Path) -> None:
     for point in under(directory):
         run(["umount", str(point)])

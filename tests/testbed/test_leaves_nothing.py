@@ -95,3 +95,13 @@ def test_a_bed_in_use_is_not_taken_over() -> None:
     assert net.exists(Layout(NAME).rtr)
     process.terminate()
     process.wait(30)
+
+
+def test_a_machine_started_later_does_not_hold_the_disk() -> None:
+    """Each container has a hidden copy of the mounts that were there when it started."""
+    first = Bed(NAME, services=False)
+    first.up()
+    with Bed("selftes2", services=False):
+        first.down()
+        assert traces(NAME) == {}
+    assert traces("selftes2") == {}
