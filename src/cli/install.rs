@@ -89,7 +89,7 @@ async fn work(handover: &Handover, system: &System, json: bool) -> End<Exit> {
             ended = &mut unit => break ended,
             _ = again.tick() => watch.look()?,
             _ = interrupt.recv() => ask_to_stop(system).await,
-            _ = terminate.recv() => ask_to_stop(system).await,
+            _ = terminate.recv() => return Ok(leave()),
         }
     };
     watch.look()?;
@@ -121,6 +121,12 @@ fn start(handover: &Handover, system: &System) -> anyhow::Result<impl Future<Out
         .timeout(Duration::from_hours(24));
     let system = system.clone();
     Ok(async move { system.run(&run).await.map(drop) })
+}
+
+/// Only the watching ends.
+fn leave() -> Exit {
+    tell_error("tootstrap: the work goes on without this window; sudo tootstrap status --follow shows it");
+    Exit::Signal(15)
 }
 
 /// The first time what runs is finished, the second time it is ended.

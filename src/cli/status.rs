@@ -75,11 +75,18 @@ fn motd(site: &str, report: &Report) -> String {
     match wrong.as_slice() {
         [] if waits.is_empty() => format!("{head}: all is well"),
         [] => format!("{head}: installed{waits}"),
-        _ => format!(
-            "{head}: not as it should be: {}{waits}\n  look: sudo tootstrap status   repair: sudo tootstrap install",
-            wrong.join(", ")
-        ),
+        _ => {
+            format!("{head}: not as it should be: {}{waits}\n  look: sudo tootstrap status   repair: sudo tootstrap install", some(&wrong))
+        }
     }
+}
+
+/// The first ones, and how many more.
+fn some(ids: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    let more = ids.len().saturating_sub(SHOWN);
+    let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{}{rest}", ids[..ids.len().min(SHOWN)].join(", "))
 }
 
 fn is_wrong(outcome: &Outcome) -> bool {

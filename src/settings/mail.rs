@@ -21,8 +21,8 @@ pub(super) async fn why_unreachable(domain: &str, ours: &[String], zone: Option<
 
 async fn look(domain: &str, ours: &[String], server: Option<std::net::IpAddr>, probe: &dyn Probe) -> Result<Option<String>> {
     let exchangers = lookup(domain, RecordType::Mx, server, probe).await?;
-    let hosts: Vec<_> =
-        exchangers.iter().filter_map(|data| data.split_whitespace().nth(1)).map(|host| host.trim_end_matches('.')).collect();
+    // The root, a null MX, is an empty name.
+    let hosts: Vec<_> = exchangers.iter().map(|data| data.split_whitespace().nth(1).unwrap_or_default().trim_end_matches('.')).collect();
     if !hosts.is_empty() && hosts.iter().all(|host| host.is_empty()) {
         return Ok(Some(format!("is an address at {domain}, which says that it takes no mail (null MX)")));
     }
@@ -80,6 +80,7 @@ mod tests {
         tell(&host, "only-a.org A", &["203.0.113.1"]);
         tell(&host, "null.org Mx", &["0 ."]);
         tell(&host, "null.org A", &["203.0.113.1"]);
+        tell(&host, "null-2.org Mx", &["0 "]);
         tell(&host, "dead.org Mx", &["10 mx.dead.org"]);
         tell(&host, "our.org Mx", &["10 social.our.org"]);
         tell(&host, "ns1.linode.com A", &["198.51.100.1"]);
@@ -90,6 +91,7 @@ mod tests {
             ("good.org", None, None),
             ("only-a.org", None, None),
             ("null.org", None, Some("null MX")),
+            ("null-2.org", None, Some("null MX")),
             ("dead.org", None, Some("mail servers without an address")),
             ("nowhere.org", None, Some("neither a mail server (MX) nor an address")),
             ("nowhere.org", Some("nowhere.org"), Some("neither a mail server")),

@@ -25,6 +25,7 @@ pub struct Options {
     pub handle_domain: Option<String>,
     /// Public address of this machine, if it cannot be found. Twice: IPv4 and IPv6
     #[arg(long, value_name = "IP", help_heading = "Site")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub address: Vec<String>,
     /// File with a Linode API token that may read and write domains; without one, the records to make are printed
     #[arg(long, value_name = "FILE", help_heading = "Site")]
@@ -72,12 +73,15 @@ pub struct Options {
 
     /// Mail relay
     #[command(flatten)]
+    #[serde(skip_serializing_if = "is_default")]
     pub smtp: SmtpOptions,
     /// Images and version
     #[arg(skip)]
+    #[serde(skip_serializing_if = "is_default")]
     pub images: ImageOptions,
     /// Mirror of Docker's packages
     #[arg(skip)]
+    #[serde(skip_serializing_if = "is_default")]
     pub docker_repository: RepositoryOptions,
     /// What a former run made of it (written by this program, never read as a wish)
     #[arg(skip)]
@@ -157,6 +161,10 @@ pub struct Resolved {
     pub handle_domain: String,
     /// Where its names point.
     pub address: Vec<String>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Accepts `true`, `587` and `"text"`.
