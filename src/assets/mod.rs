@@ -27,6 +27,8 @@ pub const OWNER_SCRIPT: &str = include_str!("../../assets/mastodon/owner.rb");
 pub struct Project {
     /// `compose.yaml`.
     pub compose: String,
+    /// Digest of Mastodon's environment, also a label of its containers.
+    pub digest: String,
     /// `env.production`: what is not secret of Mastodon's environment.
     pub environment: String,
     /// `secrets.env`: what is.
@@ -93,12 +95,14 @@ impl Project {
         let sizing = Sizing::of(&with.facts);
         let environment = Environment { settings: &with.settings, sizing }.render().context("cannot write env.production")?;
         let secrets = SecretString::from(secret_environment(with)?);
-        let compose = Compose { images: &with.settings.images, sizing, environment: &digest([&environment, secrets.expose_secret()]) };
+        let digest = digest([&environment, secrets.expose_secret()]);
+        let compose = Compose { images: &with.settings.images, sizing, environment: &digest };
         Ok(Self {
             compose: compose.render().context("cannot write compose.yaml")?,
             caddyfile: caddyfile(&with.settings)?,
             redis: Redis { password: with.secrets.redis_password.expose_secret(), memory: sizing.redis_memory }.render()?.into(),
             postgres: with.secrets.database_password.clone(),
+            digest,
             environment,
             secrets,
         })

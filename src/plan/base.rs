@@ -74,7 +74,8 @@ fn docker_repository(with: &Inputs) -> Repository {
 /// Everything in one transaction: dpkg's and apt's own start-up is paid once.
 fn package_names(with: &Inputs) -> Vec<String> {
     let (facts, settings) = (&with.facts, &with.settings);
-    let mut names = vec!["ca-certificates"];
+    // curl asks Caddy on its admin socket what it runs with.
+    let mut names = vec!["ca-certificates", "curl"];
     if settings.sudo_user.is_some() {
         names.push("sudo");
     }
@@ -116,7 +117,7 @@ mod tests {
             "base/resume: unit tootstrap-resume.service",
             "base/docker-source: repository docker (https://download.docker.com/linux/debian)",
             "base/index: index of Debian 11's packages",
-            "base/packages: packages ca-certificates sudo pigz fail2ban python3-systemd unattended-upgrades ufw \
+            "base/packages: packages ca-certificates curl sudo pigz fail2ban python3-systemd unattended-upgrades ufw \
              docker-ce docker-ce-cli containerd.io docker-compose-plugin",
             "base/swap: swap of 2048 MB",
             "base/user: sudo user alice",
@@ -139,7 +140,7 @@ mod tests {
             "base/resume-unit: file /etc/systemd/system/tootstrap-resume.service",
             "base/resume: unit tootstrap-resume.service",
             "base/index: index of Debian 11's packages",
-            "base/packages: packages ca-certificates fail2ban python3-systemd unattended-upgrades",
+            "base/packages: packages ca-certificates curl fail2ban python3-systemd unattended-upgrades",
         ];
         assert_eq!(ids(&with), expected);
     }

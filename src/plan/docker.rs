@@ -1,4 +1,4 @@
-//! Docker, the images, and the Compose project up to its databases.
+//! Docker, the images, and the files of the Compose project.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::base::Base;
 use super::{Inputs, Patience, Plan, StepRef};
 use crate::assets::{self, Project};
 use crate::host::Access;
-use crate::resource::docker::{DockerReady, Image, LiveRestore, PROJECT, Services};
+use crate::resource::docker::{DockerReady, Image, LiveRestore, PROJECT};
 use crate::resource::{Directory, File, Refusal};
 use crate::sizing::Sizing;
 
@@ -22,8 +22,8 @@ pub struct Docker {
     pub ready: StepRef,
     /// Every file of the Compose project is there.
     pub project: StepRef,
-    /// PostgreSQL and Redis are healthy.
-    pub stores: StepRef,
+    /// Images of PostgreSQL and Redis are here.
+    pub stores: [StepRef; 2],
     /// Caddy's image is here.
     pub caddy: StepRef,
     /// Mastodon's image is here.
@@ -37,12 +37,14 @@ pub fn add(plan: &mut Plan, with: &Inputs, base: &Base) -> Docker {
     let ready = daemon(plan, with, base);
     let project = project(plan, with, base);
     let images = pulls(plan, with, ready);
-    let stores = plan
-        .step("docker/stores", Services::new(&["db", "redis"]))
-        .needs([project, images.postgres, images.redis])
-        .patience(Patience::settle(Duration::from_mins(5), Duration::from_secs(2)))
-        .add();
-    Docker { ready, project, stores, caddy: images.caddy, mastodon: images.mastodon, streaming: images.streaming }
+    Docker {
+        ready,
+        project,
+        stores: [images.postgres, images.redis],
+        caddy: images.caddy,
+        mastodon: images.mastodon,
+        streaming: images.streaming,
+    }
 }
 
 fn daemon(plan: &mut Plan, with: &Inputs, base: &Base) -> StepRef {

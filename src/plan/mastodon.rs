@@ -1,11 +1,12 @@
-//! Mastodon: tables, processes, owner.
+//! Mastodon: databases, tables, processes, owner.
 
 use std::time::Duration;
 
 use super::base::Base;
 use super::docker::Docker;
+use super::edge::Edge;
 use super::{Inputs, Patience, Plan, StepRef};
-use crate::assets::BACK_PAGE;
+use crate::assets::{BACK_PAGE, Project};
 use crate::host::Access;
 use crate::resource::File;
 use crate::resource::docker::{PROJECT, Services};
@@ -27,18 +28,27 @@ pub struct App {
 }
 
 /// Adds the steps.
-pub fn add(plan: &mut Plan, with: &Inputs, base: &Base, docker: &Docker) -> App {
+pub fn add(plan: &mut Plan, with: &Inputs, base: &Base, docker: &Docker, edge: &Edge) -> App {
+    let stores = plan
+        .step("app/stores", Services::new(&["db", "redis"]))
+        .needs([docker.project])
+        .needs(docker.stores)
+        // Each `up` makes the project's networks if they are missing: two at once would make them twice.
+        .after(edge.caddy, Duration::from_mins(5))
+        .patience(Patience::settle(Duration::from_mins(5), Duration::from_secs(2)))
+        .add();
     let small = Sizing::of(&with.facts).small;
     let database = Database::new(&with.settings.images.mastodon_version, small);
-    let database = plan.step("app/database", database).needs([docker.stores, docker.mastodon]).needs(base.swap).add();
+    let database = plan.step("app/database", database).needs([stores, docker.mastodon]).needs(base.swap).add();
+    // Settings that cannot be written down are refused by the step of the files.
+    let digest = Project::render(with).map(|project| project.digest).ok();
+    let services = Services::of_mastodon(&["sidekiq", "streaming", "web"], digest);
     let (serving, owner) = if small {
         // There is no memory for both at once.
         let owner = plan.step("app/owner", owner(with)).needs([database]).add();
-        let services = Services::new(&["sidekiq", "streaming", "web"]);
         let serving = plan.step("app/services", services).needs([database, docker.streaming]).after(owner, Duration::from_mins(20));
         (serving.patience(BOOT).add(), owner)
     } else {
-        let services = Services::new(&["sidekiq", "streaming", "web"]);
         let serving = plan.step("app/services", services).needs([database, docker.streaming]).patience(BOOT).add();
         (serving, plan.step("app/owner", owner(with)).needs([database]).add())
     };
@@ -55,5 +65,55 @@ fn owner(with: &Inputs) -> Owner {
         password: with.secrets.owner_password.clone(),
         email_is_ours: settings.names().iter().any(|name| name.as_str() == settings.owner_email.domain()),
         seeds: Seeds { registrations: settings.registrations, contact: settings.contact.clone(), media_days: MEDIA_DAYS },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For each step: `id: ids of what it needs; ~id of what it comes after`.
+    fn order(memory: u64) -> Vec<String> {
+        let mut inputs = Inputs::sample();
+        inputs.facts.memory = memory << 20;
+        let plan = crate::plan::build(&inputs);
+        let id = |step: StepRef| plan.get(step).id.as_str();
+        let line = |step: &crate::plan::Step| {
+            let needs = step.needs.iter().map(|needed| id(*needed).to_owned());
+            let after = step.after.iter().map(|(earlier, _)| format!("~{}", id(*earlier)));
+            format!("{}: {}", step.id, needs.chain(after).collect::<Vec<_>>().join(" "))
+        };
+        let ours = |line: &String| ["docker/image", "app/", "edge/"].iter().any(|group| line.starts_with(group));
+        plan.steps().iter().map(line).filter(ours).collect()
+    }
+
+    #[test]
+    fn with_two_gigabytes_pulls_and_rails_run_side_by_side() {
+        let expected = [
+            "docker/image-caddy: docker/ready",
+            "docker/image-postgres: docker/ready ~docker/image-caddy",
+            "docker/image-redis: docker/ready ~docker/image-postgres",
+            "docker/image-mastodon: docker/ready",
+            "docker/image-streaming: docker/ready ~docker/image-mastodon",
+            "edge/ports: docker/ready",
+            "edge/caddy: docker/project docker/image-caddy edge/ports",
+            "edge/loaded: edge/caddy",
+            "edge/certificate: edge/loaded ~dns/published",
+            "app/stores: docker/project docker/image-postgres docker/image-redis ~edge/caddy",
+            "app/database: app/stores docker/image-mastodon base/swap",
+            "app/services: app/database docker/image-streaming",
+            "app/owner: app/database",
+            "app/page: app/services",
+        ];
+        assert_eq!(order(1968), expected);
+    }
+
+    #[test]
+    fn with_one_gigabyte_everything_comes_one_after_the_other() {
+        let order = order(970);
+        let has = |line: &str| assert!(order.iter().any(|step| step == line), "{order:#?}");
+        has("docker/image-mastodon: docker/ready ~docker/image-redis");
+        has("app/owner: app/database");
+        has("app/services: app/database docker/image-streaming ~app/owner");
     }
 }

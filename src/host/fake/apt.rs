@@ -39,6 +39,7 @@ const BRINGS: &[(&str, &[&str], &[&str])] = &[
     ("unattended-upgrades", &["unattended-upgrade"], &["unattended-upgrades.service"]),
     ("sudo", &["sudo"], &[]),
     ("ca-certificates", &[], &[]),
+    ("curl", &["curl"], &[]),
     ("pigz", &["pigz"], &[]),
 ];
 

@@ -13,8 +13,12 @@ use super::{PROJECT, compose, installed};
 use crate::host::{Cmd, Host, Probe};
 use crate::report::WithRemedy;
 
-/// What each line of `docker ps` tells: service, state, status, hash of its definition, whether it is of `compose run`.
-const COLUMNS: &str = r#"{{.Label "com.docker.compose.service"}}	{{.State}}	{{.Status}}	{{.Label "com.docker.compose.config-hash"}}	{{.Label "com.docker.compose.oneoff"}}"#;
+/// What each line of `docker ps` tells: service, state, status, hash of its definition, whether it is of `compose run`, and our digest of
+/// Mastodon's environment.
+const COLUMNS: &str = concat!(
+    r#"{{.Label "com.docker.compose.service"}}	{{.State}}	{{.Status}}	{{.Label "com.docker.compose.config-hash"}}	"#,
+    r#"{{.Label "com.docker.compose.oneoff"}}	{{.Label "org.tootstrap.environment"}}"#
+);
 /// Longest a container may take from its start to healthy, in seconds: twice a slow boot of Rails.
 const WAIT: u32 = 600;
 
@@ -26,12 +30,19 @@ const WAIT: u32 = 600;
 #[derive(Debug)]
 pub struct Services {
     names: &'static [&'static str],
+    /// What the label of Mastodon's environment shall say; a preview tells by it what settings not yet written will change.
+    environment: Option<String>,
 }
 
 impl Services {
     /// By their names in `compose.yaml`.
     pub const fn new(names: &'static [&'static str]) -> Self {
-        Self { names }
+        Self { names, environment: None }
+    }
+
+    /// By their names in `compose.yaml`, with the digest of their environment.
+    pub const fn of_mastodon(names: &'static [&'static str], environment: Option<String>) -> Self {
+        Self { names, environment }
     }
 
     async fn conditions(&self, host: &dyn Probe) -> anyhow::Result<BTreeMap<&'static str, Condition>> {
@@ -44,6 +55,7 @@ impl Services {
             let wanted = wanted.get(*name).with_context(|| format!("Compose told no hash for the service {name}"))?;
             let condition = match containers.get(*name) {
                 None => Condition::Missing,
+                Some(container) if self.environment.as_ref().is_some_and(|digest| container.environment != *digest) => Condition::Outdated,
                 Some(container) if !self.is_as_defined(host, name, container, wanted).await? => Condition::Outdated,
                 Some(container) => container.condition(),
             };
@@ -85,7 +97,8 @@ impl Services {
             Err(_) => self.names.to_vec(),
         };
         match host.query(&compose().args(["logs", "--no-color", "--tail", "20"]).args(unhealthy)).await {
-            Ok(logs) => logs.stdout,
+            // Even without colours Compose clears the line first.
+            Ok(logs) => logs.stdout.replace("\u{1b}[2K", ""),
             Err(error) => format!("(no logs: {error})"),
         }
     }
@@ -105,6 +118,7 @@ struct Container {
     state: String,
     status: String,
     hash: String,
+    environment: String,
 }
 
 impl Container {
@@ -134,11 +148,12 @@ async fn containers(host: &dyn Probe) -> anyhow::Result<BTreeMap<String, Contain
     ensure!(answer.success(), "Docker does not list its containers: {}", answer.stderr.trim());
     let mut containers = BTreeMap::new();
     for line in answer.stdout.lines() {
-        let [service, state, status, hash, oneoff] = line.split('\t').collect::<Vec<_>>()[..] else {
+        let [service, state, status, hash, oneoff, environment] = line.split('\t').collect::<Vec<_>>()[..] else {
             return Err(anyhow!("Docker listed a container as `{line}`"));
         };
         if oneoff != "True" {
-            containers.insert(service.into(), Container { state: state.into(), status: status.into(), hash: hash.into() });
+            let [state, status, hash, environment] = [state, status, hash, environment].map(String::from);
+            containers.insert(service.into(), Container { state, status, hash, environment });
         }
     }
     Ok(containers)

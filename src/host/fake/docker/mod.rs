@@ -39,6 +39,8 @@ pub(crate) struct Docker {
     pub(crate) certificates: BTreeSet<String>,
     /// The certificate authority can reach this machine.
     pub(crate) issues: bool,
+    /// What Caddy runs with.
+    loaded: String,
 }
 
 /// A container.
@@ -48,6 +50,8 @@ pub(crate) struct FakeContainer {
     /// `(healthy)`, `(unhealthy)`, `(health: starting)`.
     pub(crate) health: &'static str,
     pub(crate) hash: String,
+    /// Label `org.tootstrap.environment`.
+    pub(crate) environment: String,
 }
 
 impl Default for Docker {
@@ -65,6 +69,7 @@ impl Default for Docker {
             listeners: String::new(),
             certificates: BTreeSet::new(),
             issues: true,
+            loaded: String::new(),
         }
     }
 }
@@ -72,20 +77,39 @@ impl Default for Docker {
 impl Machine {
     /// Docker from its own repository, running.
     pub(crate) fn install_docker(&mut self) {
-        DOCKER_PACKAGES.iter().for_each(|package| self.install(package));
+        DOCKER_PACKAGES.iter().chain(&["curl"]).for_each(|package| self.install(package));
     }
 
     /// Docker with every container of the project running.
     pub(crate) fn run_mastodon_containers(&mut self) {
         self.install_docker();
         for service in ["db", "redis", "web", "sidekiq", "streaming", "caddy"] {
-            let hash = self.hash(service);
-            self.docker.containers.insert(service.into(), FakeContainer { state: "running", health: "(healthy)", hash });
+            self.start(service, "(healthy)");
         }
     }
 
     pub(super) fn service_runs(&self, service: &str) -> bool {
         self.docker.containers.get(service).is_some_and(|container| container.state == "running")
+    }
+
+    fn start(&mut self, service: &str, health: &'static str) {
+        let compose = self.text("/opt/mastodon/compose.yaml");
+        let label = compose.lines().find_map(|line| line.trim().strip_prefix("org.tootstrap.environment: "));
+        let label = label.filter(|_| matches!(service, "web" | "sidekiq" | "streaming"));
+        let environment = label.map(|label| label.trim_matches('"').to_owned()).unwrap_or_default();
+        let hash = self.hash(service);
+        self.docker.containers.insert(service.into(), FakeContainer { state: "running", health, hash, environment });
+        if service == "caddy" {
+            self.docker.loaded = self.caddy_files();
+        }
+    }
+
+    /// What Caddy would load now, as JSON.
+    fn caddy_files(&self) -> String {
+        let custom = Path::new("/opt/mastodon/caddy/custom");
+        let sites = self.children(custom).into_iter().filter(|name| name.ends_with(".caddy")).map(|name| self.text(custom.join(name)));
+        let files: Vec<_> = std::iter::once(self.text("/opt/mastodon/caddy/conf/Caddyfile")).chain(sites).collect();
+        serde_json::json!({ "files": files }).to_string()
     }
 
     /// Hash of a service's definition: everything in the project that could be part of it.
@@ -103,6 +127,10 @@ impl Machine {
 pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
     match cmd.argv().as_slice() {
         ["ss", "-H", "-ltnp", "( sport = :80 or sport = :443 )"] => Some(Reply::read(machine.docker.listeners.clone())),
+        ["curl", "--silent", "--fail", "--max-time", _, "--header", "Host;", "--unix-socket", "/opt/mastodon/caddy/run/admin.sock", _] => {
+            let runs = machine.service_runs("caddy");
+            Some(if runs { Reply::read(machine.docker.loaded.clone()) } else { Reply::read("").status(7, "") })
+        }
         ["docker", "compose", "version", "--short"] => {
             let has_plugin = machine.apt.installed.contains_key("docker-compose-plugin") && !machine.docker.compose.is_empty();
             let none = || Reply::read("").status(1, "docker: 'compose' is not a docker command.");
@@ -141,8 +169,9 @@ fn engine(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
             Some(Reply::changed(""))
         }
         ["ps", "--all", "--no-trunc", "--filter", "label=com.docker.compose.project=mastodon", "--format", _] => {
-            let line =
-                |(service, c): (&String, &FakeContainer)| format!("{service}\t{}\tUp 3 minutes {}\t{}\tFalse\n", c.state, c.health, c.hash);
+            let line = |(service, c): (&String, &FakeContainer)| {
+                format!("{service}\t{}\tUp 3 minutes {}\t{}\tFalse\t{}\n", c.state, c.health, c.hash, c.environment)
+            };
             Some(Reply::read(machine.docker.containers.iter().map(line).collect::<String>()))
         }
         _ => None,
@@ -188,7 +217,9 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
         ["exec", "-T", service, ..] if !machine.service_runs(service) => {
             Some(Reply::read("").status(1, format!("service \"{service}\" is not running")))
         }
+        ["exec", "-T", "caddy", "caddy", "adapt", ..] => Some(Reply::read(machine.caddy_files())),
         ["exec", "-T", "caddy", "caddy", "reload", options @ ..] => {
+            machine.docker.loaded = machine.caddy_files();
             if options.contains(&"--force") && machine.docker.issues {
                 let site = crate::settings::Settings::sample().site;
                 machine.docker.certificates.insert(site.as_str().to_owned());
@@ -203,10 +234,9 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
 
 fn up(machine: &mut Machine, services: &[&str]) -> Reply {
     for service in services {
-        let hash = machine.hash(service);
         let well = !machine.docker.never_healthy.contains(*service);
         let health = if well { "(healthy)" } else { "(unhealthy)" };
-        machine.docker.containers.insert((*service).into(), FakeContainer { state: "running", health, hash });
+        machine.start(service, health);
         if !well {
             return Reply::changed("").status(1, format!("container mastodon-{service}-1 is unhealthy"));
         }

@@ -98,3 +98,13 @@ async fn a_project_that_compose_refuses_has_a_remedy() {
     let error = STORES.check(&host).await.unwrap_err();
     assert!(crate::report::Problem::remedy_of(&error).unwrap().contains("compose.override.yaml"));
 }
+
+#[tokio::test]
+async fn settings_that_are_not_written_yet_are_seen_by_the_preview() {
+    let host = machine();
+    let compose = "services:\n  web:\n    labels:\n      org.tootstrap.environment: \"old\"\n";
+    host.machine().place("/opt/mastodon/compose.yaml", Kind::File, compose, 0o644);
+    let web = |digest: &str| Services::of_mastodon(&["web"], Some(digest.into()));
+    converge(&host, &web("old")).await;
+    assert_eq!(sentences(&web("new").check(&host).await.unwrap()), ["replace container web: its definition has changed"]);
+}
