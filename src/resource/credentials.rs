@@ -81,7 +81,7 @@ impl Resource for Credentials {
             // A crash after the file and before the stamp left the line there.
             let there = text.lines().any(|line| line.starts_with(&format!("{label}: ")));
             if labels.insert(label.to_owned()) && !there {
-                text += &format!("{label}: {}\n", value.expose_secret());
+                text = text + label + ": " + value.expose_secret() + "\n";
             }
         }
         host.write(&path, text.as_bytes(), access).await?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 
-use super::{Drift, Lock, Resource, stamp};
+use super::{Drift, Resource, stamp};
 use crate::host::{Cmd, Host, Probe};
 
 /// A command that runs once on a machine. A stamp in `/var/lib/tootstrap/stamps` remembers it.
@@ -13,20 +13,12 @@ pub struct Once {
     name: String,
     what: String,
     commands: Vec<Cmd>,
-    lock: Option<Lock>,
 }
 
 impl Once {
     /// `name` names the stamp and must be stable; `what` is the sentence of the preview, imperative: `upgrade all packages`.
     pub fn new(name: impl Into<String>, what: impl Into<String>, commands: impl IntoIterator<Item = Cmd>) -> Self {
-        Self { name: name.into(), what: what.into(), commands: commands.into_iter().collect(), lock: None }
-    }
-
-    /// Runs while holding this lock.
-    #[must_use]
-    pub fn locking(mut self, lock: Lock) -> Self {
-        self.lock = Some(lock);
-        self
+        Self { name: name.into(), what: what.into(), commands: commands.into_iter().collect() }
     }
 }
 
@@ -48,10 +40,6 @@ impl Resource for Once {
             host.run(command).await?;
         }
         stamp::write(host, &self.name, "done").await
-    }
-
-    fn lock(&self) -> Option<Lock> {
-        self.lock
     }
 }
 

@@ -16,8 +16,6 @@ enum Want {
     Running,
     /// Started at boot; whether it runs now does not matter.
     Enabled,
-    /// Neither started at boot nor running.
-    Stopped,
 }
 
 /// Units of systemd that shall be in one state. One `systemctl show` looks at all of them.
@@ -35,11 +33,6 @@ impl Unit {
     /// Units that start at boot, such as a oneshot service that need not run now.
     pub fn enabled(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self::new(names, Want::Enabled)
-    }
-
-    /// Units that neither start at boot nor run. Units that do not exist are so.
-    pub fn stopped(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self::new(names, Want::Stopped)
     }
 
     fn new(names: impl IntoIterator<Item = impl Into<String>>, want: Want) -> Self {
@@ -98,19 +91,11 @@ impl Resource for Unit {
             drift.push_do("make systemd read its unit files again");
         }
         for (name, state) in self.names.iter().zip(&states) {
-            match self.want {
-                Want::Stopped if state.exists && (state.starts_at_boot || state.runs()) => {
-                    drift.push_do(format!("stop and disable {name}"))
-                }
-                Want::Stopped => {}
-                Want::Running | Want::Enabled => {
-                    if !state.starts_at_boot {
-                        drift.push_do(format!("enable {name}"));
-                    }
-                    if self.want == Want::Running && !state.runs() {
-                        drift.push_do(format!("start {name}"));
-                    }
-                }
+            if !state.starts_at_boot {
+                drift.push_do(format!("enable {name}"));
+            }
+            if self.want == Want::Running && !state.runs() {
+                drift.push_do(format!("start {name}"));
             }
         }
         Ok(drift)
@@ -118,13 +103,11 @@ impl Resource for Unit {
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let states = self.states(host.probe()).await?;
-        if states.iter().any(|state| state.stale || (!state.exists && self.want != Want::Stopped)) {
+        if states.iter().any(|state| state.stale || !state.exists) {
             host.run(&Cmd::new("systemctl").arg("daemon-reload")).await?;
         }
         for (name, state) in self.names.iter().zip(&states) {
             let verbs: &[&str] = match self.want {
-                Want::Stopped if state.exists && (state.starts_at_boot || state.runs()) => &["disable", "--now"],
-                Want::Stopped => &[],
                 Want::Running if state.starts_at_boot && !state.runs() => &["start"],
                 Want::Running if !state.starts_at_boot => &["enable", "--now"],
                 Want::Enabled if !state.starts_at_boot => &["enable"],
@@ -198,13 +181,6 @@ mod tests {
     #[tokio::test]
     async fn enabled_does_not_start() {
         case(|s| s.add("a.service", false), Unit::enabled(["a.service"]), &["enable a.service"], &["run systemctl enable a.service"]).await;
-    }
-
-    #[tokio::test]
-    async fn stopped() {
-        case(|_| (), Unit::stopped(["a.service"]), &[], &[]).await;
-        let log = ["run systemctl disable --now a.service"];
-        case(|s| s.add("a.service", true), Unit::stopped(["a.service"]), &["stop and disable a.service"], &log).await;
     }
 
     #[tokio::test]

@@ -52,16 +52,9 @@ impl Machine {
             units.iter().for_each(|unit| self.systemd.add(unit, true));
         }
         if name == "fail2ban" {
-            ["/etc/fail2ban", "/etc/fail2ban/jail.d"].iter().for_each(|path| self.place(path, Kind::Directory, "", 0o755));
-        }
-    }
-
-    /// Removes a package without logging.
-    pub(crate) fn uninstall(&mut self, name: &str) {
-        self.apt.installed.remove(name);
-        if let Some((_, programs, units)) = BRINGS.iter().find(|(package, ..)| *package == name) {
-            programs.iter().for_each(|program| _ = self.programs.remove(*program));
-            units.iter().for_each(|unit| _ = self.systemd.units.remove(*unit));
+            for path in ["/etc/fail2ban", "/etc/fail2ban/jail.d"] {
+                self.place(path, Kind::Directory, "", 0o755);
+            }
         }
     }
 
@@ -146,20 +139,20 @@ pub(super) fn mirror(machine: &mut Machine, request: &Request) -> Option<Respons
 
 fn update(machine: &mut Machine) -> Reply {
     let mut files = vec![machine.text("/etc/apt/sources.list")];
-    for name in machine.children(Path::new("/etc/apt/sources.list.d")).iter().filter(|name| name.ends_with(".list")) {
+    for name in machine.children(Path::new("/etc/apt/sources.list.d")) {
         files.push(machine.text(Path::new("/etc/apt/sources.list.d").join(name)));
     }
-    let mut errors = String::new();
+    let mut errors = Vec::new();
     for line in files.iter().flat_map(|file| file.lines()).filter(|line| line.starts_with("deb ")) {
         let mut words = line.split_whitespace().skip_while(|word| !word.contains("://"));
         let (Some(url), Some(suite)) = (words.next(), words.next()) else { continue };
         if machine.apt.unreachable.iter().any(|part| format!("{url} {suite}").contains(part.as_str())) {
-            errors += &format!("E: The repository '{url} {suite} Release' does not have a Release file.\n");
+            errors.push(format!("E: The repository '{url} {suite} Release' does not have a Release file."));
             continue;
         }
         let expired = machine.apt.expired.iter().any(|part| url.contains(part.as_str()));
         if expired && !line.contains("check-valid-until=no") {
-            errors += &format!("E: Release file for {url}/dists/{suite}/InRelease is expired.\n");
+            errors.push(format!("E: Release file for {url}/dists/{suite}/InRelease is expired."));
             continue;
         }
         let name = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/').replace('/', "_");
@@ -167,7 +160,7 @@ fn update(machine: &mut Machine) -> Reply {
         machine.place(name, Kind::File, "", 0o644);
     }
     let status = if errors.is_empty() { 0 } else { 100 };
-    Reply::changed("").status(status, errors)
+    Reply::changed("").status(status, errors.join("\n"))
 }
 
 fn install(machine: &mut Machine, packages: &[&str]) -> Reply {
@@ -194,6 +187,8 @@ fn install(machine: &mut Machine, packages: &[&str]) -> Reply {
             ));
         }
     }
-    chosen.keys().for_each(|name| machine.install(name));
+    for name in chosen.keys() {
+        machine.install(name);
+    }
     Reply::changed("")
 }

@@ -82,7 +82,9 @@ impl Machine {
         machine.tell_swaps();
         machine.place("/etc/hosts", Kind::File, "127.0.0.1\tlocalhost\n", 0o644);
         machine.place("/proc/meminfo", Kind::File, "MemTotal:        2014808 kB\nSwapTotal:        524284 kB\n", 0o444);
-        ["ssh.service", "cron.service"].iter().for_each(|unit| machine.systemd.add(unit, true));
+        for unit in ["ssh.service", "cron.service"] {
+            machine.systemd.add(unit, true);
+        }
         machine.accounts.push(Account {
             name: "root".into(),
             uid: 0,

@@ -33,14 +33,15 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
         ["sshd", "-T"] => Some(Reply::read(effective(machine))),
         ["ss", "-H", "-l", "-t", "-n", "-p"] => {
             let tcp = machine.ssh.listening.iter().filter_map(|socket| socket.strip_prefix("tcp "));
-            Some(Reply::read(tcp.map(|socket| format!("LISTEN 0 128 {}\n", peer(socket))).collect::<String>()))
+            let lines: Vec<_> = tcp.map(|socket| format!("LISTEN 0 128 {}\n", peer(socket))).collect();
+            Some(Reply::read(lines.concat()))
         }
         ["ss", "-H", "-l", "-t", "-u", "-n", "-p"] => {
             let line = |socket: &String| {
                 let (kind, socket) = socket.split_once(' ').unwrap_or(("tcp", socket));
                 format!("{kind} LISTEN 0 128 {}\n", peer(socket))
             };
-            Some(Reply::read(machine.ssh.listening.iter().map(line).collect::<String>()))
+            Some(Reply::read(machine.ssh.listening.iter().map(line).collect::<Vec<_>>().concat()))
         }
         ["nproc"] => Some(Reply::read("1\n")),
         _ => None,
@@ -56,20 +57,23 @@ fn peer(socket: &str) -> String {
 fn effective(machine: &Machine) -> String {
     let directory = Path::new("/etc/ssh/sshd_config.d");
     let names = if machine.ssh.reads_drop_ins { machine.children(directory) } else { Vec::new() };
-    let drop_ins = names.iter().filter(|name| name.ends_with(".conf")).map(|name| machine.text(directory.join(name)));
+    let drop_ins = names
+        .iter()
+        .filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "conf"))
+        .map(|name| machine.text(directory.join(name)));
     let defaults = "PasswordAuthentication yes\nChallengeResponseAuthentication no\nPermitRootLogin yes\nPubkeyAuthentication yes\n\
                     AuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys2\n";
     let mut seen = Vec::new();
-    let mut text: String = machine.ssh.ports.iter().map(|port| format!("port {port}\n")).collect();
+    let mut lines: Vec<_> = machine.ssh.ports.iter().map(|port| format!("port {port}\n")).collect();
     for file in drop_ins.chain([defaults.to_owned()]) {
         for line in file.lines().filter(|line| !line.starts_with('#')) {
             let Some((key, value)) = line.split_once(' ') else { continue };
             let key = key.to_lowercase();
             if !seen.contains(&key) {
-                text += &format!("{key} {value}\n");
+                lines.push(format!("{key} {value}\n"));
                 seen.push(key);
             }
         }
     }
-    text
+    lines.concat()
 }

@@ -15,8 +15,8 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
     match cmd.argv().as_slice() {
         ["ufw", "status"] => Some(Reply::read(if machine.ufw.active { "Status: active\n" } else { "Status: inactive\n" })),
         ["ufw", "show", "added"] => {
-            let rules: String = machine.ufw.rules.iter().map(|rule| format!("ufw {rule}\n")).collect();
-            Some(Reply::read(format!("Added user rules (see 'ufw status' for running firewall):\n{rules}")))
+            let rules: Vec<_> = machine.ufw.rules.iter().map(|rule| format!("ufw {rule}\n")).collect();
+            Some(Reply::read(format!("Added user rules (see 'ufw status' for running firewall):\n{}", rules.concat())))
         }
         ["ufw", "allow", port] => {
             machine.ufw.rules.retain(|rule| rule.split(' ').nth(1) != Some(port));

@@ -77,7 +77,7 @@ impl Index {
         let absent = self.absent(host.probe()).await?;
         match failed {
             Some(error @ HostError::Failed { .. }) if absent.is_empty() => {
-                log::warn!("a source of packages fails, which is not needed: {error}")
+                log::warn!("a source of packages fails, which is not needed: {error}");
             }
             Some(error) => {
                 let error = anyhow!(error).context(format!("the index of packages cannot be fetched: {}", absent.join(", ")));

@@ -1,4 +1,4 @@
-//! Fingerprints of OpenPGP keys, computed here: gpg may be absent on the target.
+//! Fingerprints of `OpenPGP` keys, computed here: gpg may be absent on the target.
 
 use anyhow::{Context, bail, ensure};
 use base64::Engine as _;

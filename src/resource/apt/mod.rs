@@ -24,7 +24,7 @@ const TRY_LOCK_EVERY: Duration = Duration::from_secs(2);
 /// `apt-get` with what every call needs: waits for dpkg's lock, keeps configuration files that were changed, tries downloads again.
 pub(crate) fn apt_get() -> Cmd {
     let options = ["DPkg::Lock::Timeout=600", "Dpkg::Options::=--force-confdef", "Dpkg::Options::=--force-confold", "Acquire::Retries=3"];
-    let cmd = Cmd::new("apt-get").timeout(Duration::from_mins(60)).args(["-q", "-y"]);
+    let cmd = Cmd::new("apt-get").timeout(Duration::from_hours(1)).args(["-q", "-y"]);
     options.into_iter().fold(cmd, |cmd, option| cmd.args(["-o", option]))
 }
 

@@ -150,7 +150,7 @@ async fn repair(host: &dyn Host) -> anyhow::Result<()> {
 /// Package and version of each file that the mirror did not have: `E: Failed to fetch http://…/sudo_1.9.5p2-3_amd64.deb  404  Not Found`.
 fn lost_files(tail: &[String]) -> BTreeSet<(String, String)> {
     let failed = tail.iter().filter(|line| line.contains("Failed to fetch") && line.contains(" 404 "));
-    let files = failed.filter_map(|line| line.split_whitespace().find(|word| word.ends_with(".deb"))?.rsplit('/').next());
+    let files = failed.filter_map(|line| line.split_whitespace().find(|word| word.contains(".deb"))?.rsplit('/').next());
     let parts = files.filter_map(|file| {
         let mut parts = file.split('_');
         Some((parts.next()?.replace("%2b", "+"), without_epoch(&parts.next()?.replace("%3a", ":").replace("%2b", "+")).to_owned()))

@@ -18,9 +18,10 @@ pub(super) struct SourceFile {
 /// Every file that apt reads its sources from.
 pub(super) async fn read(host: &dyn Probe) -> anyhow::Result<Vec<SourceFile>> {
     let directory = Path::new("/etc/apt/sources.list.d");
-    let names = host.list(directory).await?.into_iter().filter(|name| name.ends_with(".list") || name.ends_with(".sources"));
+    let in_directory = host.list(directory).await?.into_iter().map(|name| directory.join(name));
+    let in_directory = in_directory.filter(|path| has_extension(path, "list") || has_extension(path, "sources"));
     let mut files = Vec::new();
-    for path in std::iter::once(PathBuf::from("/etc/apt/sources.list")).chain(names.map(|name| directory.join(name))) {
+    for path in std::iter::once(PathBuf::from("/etc/apt/sources.list")).chain(in_directory) {
         if let Some(text) = host.read_text(&path).await? {
             files.push(SourceFile { path, text });
         }
@@ -28,11 +29,15 @@ pub(super) async fn read(host: &dyn Probe) -> anyhow::Result<Vec<SourceFile>> {
     Ok(files)
 }
 
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension)
+}
+
 /// The files that must change because a suite of Debian's is no longer served where they say, or only with an expired index; with the
 /// new text. A place that gives no answer at all is left: that is the network, not the archive.
 pub(super) async fn moved(host: &dyn Probe, release: Release, files: &[SourceFile]) -> Vec<(SourceFile, String)> {
     let mut changed = Vec::new();
-    for file in files.iter().filter(|file| file.path.extension().is_some_and(|kind| kind == "list")) {
+    for file in files.iter().filter(|file| has_extension(&file.path, "list")) {
         let mut text = String::new();
         for line in file.text.lines() {
             let replaced = match Line::parse(line, release) {

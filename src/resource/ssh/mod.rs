@@ -173,6 +173,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_drop_in_that_was_edited_is_put_right_at_once() {
+        let host = machine(|m| m.add_account("alice", 1000, &["sudo"], "$6$x"));
+        converge(&host, &SshPolicy::new(true)).await;
+        let ours = host.machine().text(DROP_IN);
+        assert!(ours.ends_with("PermitRootLogin no\n"), "{ours}");
+        host.machine().place(DROP_IN, Kind::File, &format!("{ours}PasswordAuthentication no\n"), 0o644);
+        converge(&host, &SshPolicy::new(true)).await;
+        assert_eq!(host.machine().text(DROP_IN), ours);
+    }
+
+    #[tokio::test]
+    async fn root_stays_where_others_refuse_the_only_sudoers_password() {
+        let host = machine(|m| {
+            m.add_account("alice", 1000, &["sudo"], "$6$x");
+            m.place("/etc/ssh/sshd_config.d/50-cloud-init.conf", Kind::File, "PasswordAuthentication no\n", 0o644);
+        });
+        SshPolicy::new(true).apply(&host).await.unwrap();
+        assert!(!host.machine().text(DROP_IN).contains("PermitRootLogin"));
+    }
+
+    #[tokio::test]
     async fn what_sshd_refuses_is_taken_back() {
         let host = machine(|m| m.ssh.broken = true);
         let error = format!("{:#}", SshPolicy::new(false).apply(&host).await.unwrap_err());

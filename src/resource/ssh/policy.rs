@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::DROP_IN;
 use crate::host::{Account, Cmd, Probe, Stat};
 use crate::resource::user::{is_ordinary, keys_file, shadow};
 
@@ -19,6 +20,7 @@ pub(super) struct Policy {
 }
 
 /// An account that a person can log in to.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug)]
 struct Login {
     name: String,
@@ -81,7 +83,7 @@ impl Login {
 struct Effective {
     /// Keys count, and lie where they usually lie.
     default_keys: bool,
-    /// Passwords are accepted now.
+    /// Passwords are accepted, as far as others have a say.
     passwords_work: bool,
     /// Root's password would be accepted. (`no` may be our own: it counts as accepted, so that the judgement is stable.)
     root_by_password: bool,
@@ -99,7 +101,7 @@ impl Effective {
         };
         Ok(Self {
             default_keys: is("pubkeyauthentication", "yes") && is("authorizedkeysfile", ".ssh/authorized_keys"),
-            passwords_work: is("passwordauthentication", "yes"),
+            passwords_work: is("passwordauthentication", "yes") || !others_refuse_passwords(host).await?,
             root_by_password: is("permitrootlogin", "yes") || is("permitrootlogin", "no"),
             lists: ["allowusers", "allowgroups", "denyusers", "denygroups"].into_iter().filter_map(list).collect(),
         })
@@ -119,6 +121,20 @@ impl Effective {
             }
         })
     }
+}
+
+/// Whether a file besides our own drop-in refuses passwords: ours is about to be written anew.
+async fn others_refuse_passwords(host: &dyn Probe) -> anyhow::Result<bool> {
+    let directory = Path::new("/etc/ssh/sshd_config.d");
+    let drop_ins = host.list(directory).await?.into_iter().map(|name| directory.join(name));
+    for file in drop_ins.filter(|file| file != Path::new(DROP_IN)).chain(["/etc/ssh/sshd_config".into()]) {
+        let text = host.read(&file).await?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).to_lowercase();
+        if text.lines().any(|line| line.trim_start().starts_with("passwordauthentication") && !line.trim_end().ends_with("yes")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// `sshd -T`.
