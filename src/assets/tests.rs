@@ -12,8 +12,8 @@ fn rendered(change: impl FnOnce(&mut Inputs)) -> anyhow::Result<Project> {
     Project::render(&inputs)
 }
 
-fn smtp(login: &str, password: &str, from: &str) -> Option<Smtp> {
-    Some(Smtp { server: "mail.example.org".parse().unwrap(), port: 587, login: login.into(), password: password.into(), from: from.into() })
+fn smtp(login: &str, password: &str, from: &str) -> Smtp {
+    Smtp { server: "mail.example.org".parse().unwrap(), port: 587, login: login.into(), password: password.into(), from: from.into() }
 }
 
 /// What Compose reads from a value in single quotes: everything up to the next one.
@@ -46,7 +46,7 @@ fn yaml_value(quoted: &str) -> String {
 proptest! {
     #[test]
     fn env_files_hold_or_refuse(login in "\\PC{0,30}", password in any::<String>(), from in "[ -~]{1,40}") {
-        match rendered(|inputs| inputs.settings.smtp = smtp(&login, &password, &from)) {
+        match rendered(|inputs| inputs.settings.smtp = Some(smtp(&login, &password, &from))) {
             Ok(project) => {
                 prop_assert_eq!(env_value(&project.environment, "SMTP_LOGIN"), login);
                 prop_assert_eq!(env_value(&project.environment, "SMTP_FROM_ADDRESS"), from);
@@ -90,7 +90,7 @@ fn names_of_the_site() {
 #[test]
 fn no_secret_stands_in_a_file_that_may_be_shown() {
     let mut inputs = Inputs::sample();
-    inputs.settings.smtp = smtp("login", "the relay's password".replace('\'', "").as_str(), "a@example.org");
+    inputs.settings.smtp = Some(smtp("login", "the relay's password".replace('\'', "").as_str(), "a@example.org"));
     let project = Project::render(&inputs).unwrap();
     let shown = [&project.compose, &project.environment, &project.caddyfile].map(String::as_str).concat();
     for secret in inputs.secrets.all() {
@@ -103,9 +103,9 @@ fn no_secret_stands_in_a_file_that_may_be_shown() {
 #[test]
 fn a_changed_secret_changes_the_definition_of_the_containers() {
     let mut inputs = Inputs::sample();
-    inputs.settings.smtp = smtp("login", "one", "a@example.org");
+    inputs.settings.smtp = Some(smtp("login", "one", "a@example.org"));
     let one = Project::render(&inputs).unwrap();
-    inputs.settings.smtp = smtp("login", "two", "a@example.org");
+    inputs.settings.smtp = Some(smtp("login", "two", "a@example.org"));
     let two = Project::render(&inputs).unwrap();
     assert_ne!(one.compose, two.compose);
 }

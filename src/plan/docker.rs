@@ -6,7 +6,7 @@ use super::base::Base;
 use super::{Inputs, Patience, Plan, StepRef};
 use crate::assets::{self, Project};
 use crate::host::Access;
-use crate::resource::docker::{DockerReady, Image, LiveRestore, PROJECT};
+use crate::resource::docker::{Digests, DockerReady, Image, LiveRestore, PROJECT};
 use crate::resource::{Directory, File, Refusal};
 use crate::sizing::Sizing;
 
@@ -89,6 +89,8 @@ fn pulls(plan: &mut Plan, with: &Inputs, ready: StepRef) -> Pulls {
     let redis = pull("redis", &images.redis, Some(postgres));
     let mastodon = pull("mastodon", &images.mastodon, one_by_one.then_some(redis));
     let streaming = pull("streaming", &images.streaming, Some(mastodon));
+    let references = [&images.mastodon, &images.streaming, &images.postgres, &images.redis, &images.caddy].map(String::clone);
+    plan.step("docker/images", Digests::new(references.to_vec())).needs([caddy, postgres, redis, mastodon, streaming]).add();
     Pulls { caddy, postgres, redis, mastodon, streaming }
 }
 
@@ -97,7 +99,7 @@ fn project(plan: &mut Plan, with: &Inputs, base: &Base) -> StepRef {
     let directories = directories(plan, base);
     let files = match Project::render(with) {
         Ok(project) => files(project),
-        Err(error) => return plan.step("docker/project", Refusal::new("files of the Compose project", error)).needs([base.records]).add(),
+        Err(error) => return plan.step("docker/project", Refusal::new("files of the Compose project", &error)).needs([base.records]).add(),
     };
     let mut needs = directories.clone();
     for (id, file) in files {

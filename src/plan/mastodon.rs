@@ -83,7 +83,7 @@ mod tests {
             let after = step.after.iter().map(|(earlier, _)| format!("~{}", id(*earlier)));
             format!("{}: {}", step.id, needs.chain(after).collect::<Vec<_>>().join(" "))
         };
-        let ours = |line: &String| ["docker/image", "app/", "edge/"].iter().any(|group| line.starts_with(group));
+        let ours = |line: &String| ["docker/image-", "app/", "edge/"].iter().any(|group| line.starts_with(group));
         plan.steps().iter().map(line).filter(ours).collect()
     }
 

@@ -18,8 +18,8 @@ pub struct Refusal {
 
 impl Refusal {
     /// `what` cannot be, because of `error`.
-    pub fn new(what: &'static str, error: anyhow::Error) -> Self {
-        Self { what, why: format!("{error:#}"), remedy: Problem::remedy_of(&error).map(str::to_owned) }
+    pub fn new(what: &'static str, error: &anyhow::Error) -> Self {
+        Self { what, why: format!("{error:#}"), remedy: Problem::remedy_of(error).map(str::to_owned) }
     }
 }
 
@@ -48,7 +48,7 @@ mod tests {
     #[tokio::test]
     async fn tells_why_and_what_to_do() {
         let error = Err::<(), _>(anyhow::anyhow!("it is too long")).remedy("make it shorter").unwrap_err();
-        let error = Refusal::new("the file", error).check(&FakeHost::debian()).await.unwrap_err();
+        let error = Refusal::new("the file", &error).check(&FakeHost::debian()).await.unwrap_err();
         assert_eq!((error.to_string().as_str(), Problem::remedy_of(&error)), ("it is too long", Some("make it shorter")));
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::super::docker::{PROJECT, compose, installed};
 use super::super::{Drift, Resource};
 use super::{CONFIG, reload};
-use crate::host::{Cmd, Host, Probe};
+use crate::host::{Cmd, Host, Output, Probe};
 use crate::report::WithRemedy;
 
 /// Caddy runs with its Caddyfile and the admin's sites in `caddy/custom`: what its admin socket says it runs with equals what the files
@@ -21,7 +21,7 @@ pub struct CaddyLoaded;
 async fn wanted(host: &dyn Probe) -> anyhow::Result<Option<Value>> {
     let adapt = compose().args(["exec", "-T", "caddy", "caddy", "adapt"]).args(CONFIG);
     let answer = host.query(&adapt).await?;
-    Ok(Some(answer).filter(|answer| answer.success()).and_then(|answer| serde_json::from_str(&answer.stdout).ok()))
+    Ok(json(&answer))
 }
 
 /// What Caddy runs with. `None`: it does not answer.
@@ -30,7 +30,11 @@ async fn running(host: &dyn Probe) -> anyhow::Result<Option<Value>> {
     // On its socket Caddy 2.6 takes no other Host than an empty one.
     let ask = ["--silent", "--fail", "--max-time", "10", "--header", "Host;", "--unix-socket", &socket, "http://localhost/config/"];
     let answer = host.query(&Cmd::new("curl").args(ask)).await?;
-    Ok(Some(answer).filter(|answer| answer.success()).and_then(|answer| serde_json::from_str(&answer.stdout).ok()))
+    Ok(json(&answer))
+}
+
+fn json(answer: &Output) -> Option<Value> {
+    if answer.success() { serde_json::from_str(&answer.stdout).ok() } else { None }
 }
 
 impl fmt::Display for CaddyLoaded {

@@ -107,7 +107,11 @@ impl Machine {
     /// What Caddy would load now, as JSON.
     fn caddy_files(&self) -> String {
         let custom = Path::new("/opt/mastodon/caddy/custom");
-        let sites = self.children(custom).into_iter().filter(|name| name.ends_with(".caddy")).map(|name| self.text(custom.join(name)));
+        let sites = self
+            .children(custom)
+            .into_iter()
+            .filter(|name| name.split('.').next_back() == Some("caddy"))
+            .map(|name| self.text(custom.join(name)));
         let files: Vec<_> = std::iter::once(self.text("/opt/mastodon/caddy/conf/Caddyfile")).chain(sites).collect();
         serde_json::json!({ "files": files }).to_string()
     }
@@ -155,15 +159,16 @@ fn engine(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
             machine.docker.live_restore |= read_again && configured;
             Some(Reply::read(format!("{}\n", machine.docker.live_restore)))
         }
-        ["image", "inspect", "--format", format, image] if machine.docker.images.contains(*image) => {
-            let name = image.split([':', '@']).next()?;
-            Some(Reply::read(if format.contains("RepoDigests") {
-                format!("{name}@sha256:{}\n", "0".repeat(64))
-            } else {
-                "sha256:1\n".into()
-            }))
+        ["image", "inspect", "--format", format, images @ ..] => {
+            if let Some(missing) = images.iter().find(|image| !machine.docker.images.contains(**image)) {
+                return Some(Reply::read("").status(1, format!("Error: No such image: {missing}")));
+            }
+            let line = |image: &&str| {
+                let name = image.split([':', '@']).next().unwrap_or_default();
+                if format.contains("RepoDigests") { format!("{name}@sha256:{} \n", "0".repeat(64)) } else { "sha256:1\n".into() }
+            };
+            Some(Reply::read(images.iter().map(line).collect::<Vec<_>>().concat()))
         }
-        ["image", "inspect", "--format", _, image] => Some(Reply::read("").status(1, format!("Error: No such image: {image}"))),
         ["pull", image] => {
             machine.docker.images.insert((*image).into());
             Some(Reply::changed(""))
@@ -172,7 +177,7 @@ fn engine(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
             let line = |(service, c): (&String, &FakeContainer)| {
                 format!("{service}\t{}\tUp 3 minutes {}\t{}\tFalse\t{}\n", c.state, c.health, c.hash, c.environment)
             };
-            Some(Reply::read(machine.docker.containers.iter().map(line).collect::<String>()))
+            Some(Reply::read(machine.docker.containers.iter().map(line).collect::<Vec<_>>().concat()))
         }
         _ => None,
     }
@@ -193,7 +198,7 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
                 };
                 format!("{service} {hash}\n")
             };
-            Some(Reply::read(services.split(',').map(print).collect::<String>()))
+            Some(Reply::read(services.split(',').map(print).collect::<Vec<_>>().concat()))
         }
         ["up", "--detach", "--no-deps", "--wait", "--wait-timeout", _, services @ ..] => Some(up(machine, services)),
         ["restart", services @ ..] => {
@@ -211,7 +216,8 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             Some(Reply::changed(""))
         }
         ["logs", "--no-color", "--tail", "20", services @ ..] => {
-            Some(Reply::read(services.iter().map(|service| format!("{service}-1  | the last line of {service}\n")).collect::<String>()))
+            let lines: Vec<_> = services.iter().map(|service| format!("{service}-1  | the last line of {service}\n")).collect();
+            Some(Reply::read(lines.concat()))
         }
         ["ps", "--quiet", "--status", "running", service] => Some(Reply::read(if machine.service_runs(service) { "abc\n" } else { "" })),
         ["exec", "-T", service, ..] if !machine.service_runs(service) => {

@@ -39,6 +39,7 @@ async fn made_once_with_first_values_of_settings() {
     let tables = host.machine().docker.tables.clone().unwrap();
     let user = &tables.users["alice"];
     assert!(user.finished && user.administrator && user.password == "0123456789abcdef0123456789ABCDEF");
+    assert_eq!(user.email, "alice@other-mail.org");
     assert_eq!(tables.settings["registrations_mode"], "open");
     assert_eq!(tables.settings["media_cache_retention_period"], 7);
     assert!(converge(&host, &owner()).await.is_empty());
