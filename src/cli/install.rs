@@ -84,11 +84,15 @@ async fn work(handover: &Handover, system: &System, json: bool) -> End<Exit> {
     let mut unit = std::pin::pin!(unit);
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut again = tokio::time::interval(EVERY);
+    let mut interrupted = false;
     let ended = loop {
         tokio::select! {
             ended = &mut unit => break ended,
             _ = again.tick() => watch.look()?,
-            _ = interrupt.recv() => ask_to_stop(system).await,
+            _ = interrupt.recv() => {
+                interrupted = true;
+                ask_to_stop(system).await;
+            }
             _ = terminate.recv() => return Ok(leave()),
         }
     };
@@ -97,7 +101,11 @@ async fn work(handover: &Handover, system: &System, json: bool) -> End<Exit> {
     watch.end().await?;
     match ended {
         Ok(()) => Ok(Exit::Done),
-        Err(HostError::Failed { status, .. }) if begun => Ok(Exit::of_code(status)),
+        Err(HostError::Failed { status, .. }) if begun => Ok(match Exit::of_code(status) {
+            // The unit was sent SIGTERM for the SIGINT that came here.
+            Exit::Signal(15) if interrupted => Exit::Signal(2),
+            exit => exit,
+        }),
         Err(HostError::Failed { status, tail, .. }) => Err(Trouble { error: not_begun(&tail), exit: Exit::of_code(status) }),
         Err(error) => Err(Trouble::failed(anyhow!(error).context("the work could not be watched"))),
     }
