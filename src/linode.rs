@@ -41,8 +41,17 @@ pub struct Linode {
     first_pause: Duration,
     scopes: OnceLock<String>,
     refusal: OnceLock<ApiError>,
-    without_zone: OnceLock<Wait>,
+    without_zone: OnceLock<WithoutZone>,
     given_up: AtomicBool,
+}
+
+/// There is no zone of ours for the site, and none is to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WithoutZone {
+    /// The world's answers are right all the same: someone else keeps them.
+    Fine,
+    /// The operator has to see to it.
+    Wait(Wait),
 }
 
 /// What became of one exchange that did not succeed.
@@ -87,14 +96,15 @@ impl Linode {
         scopes.split([' ', ',']).any(|scope| matches!(scope, SCOPE | "*"))
     }
 
-    /// Why there is no zone and cannot be one, once that is known.
-    pub fn without_zone(&self) -> Option<&Wait> {
+    /// What [`Linode::do_without_zone`] was told.
+    pub fn without_zone(&self) -> Option<&WithoutZone> {
         self.without_zone.get()
     }
 
-    /// There is no zone and cannot be one: the records need not try.
-    pub fn do_without_zone(&self, wait: &Wait) {
-        let _kept = self.without_zone.set(wait.clone());
+    /// There is no zone of ours and will not be one: the records need not try.
+    pub fn do_without_zone(&self, why: WithoutZone) {
+        // What was found first stands for the run.
+        let _kept = self.without_zone.set(why);
         self.give_up();
     }
 

@@ -104,13 +104,20 @@ pub(super) fn summary(counts: &Counts, seconds: f64, preview: bool) -> String {
     format!("{}: {} ({all}, {took}).", if preview { "Plan" } else { "Result" }, parts.join(", "))
 }
 
+/// Something that one or more steps wait for.
+struct Waits {
+    what: String,
+    remedy: String,
+    ids: Vec<String>,
+}
+
 /// Remembers what the end of a run has to tell.
 #[derive(Default)]
 pub(super) struct Endings {
     /// The run only looks.
     pub(super) preview: bool,
     blocks: Vec<String>,
-    waits: Vec<String>,
+    waits: Vec<Waits>,
     blocked: Vec<(String, String)>,
     fine: usize,
     stopped: usize,
@@ -130,10 +137,17 @@ impl Endings {
         match outcome {
             Outcome::Unchanged | Outcome::Changed => self.fine += 1,
             Outcome::Failed { why, remedy } => self.blocks.push(failure(id, title, why, remedy.as_deref())),
-            Outcome::Waiting { what, remedy } => self.waits.push(waiting(id, what, remedy)),
+            Outcome::Waiting { what, remedy } => self.wait(id, what, remedy),
             Outcome::Blocked { by } => self.blocked.push((id.to_owned(), by.clone())),
             Outcome::Stopped => self.stopped += 1,
             Outcome::Pending | Outcome::Unknown { .. } => {}
+        }
+    }
+
+    fn wait(&mut self, id: &str, what: &str, remedy: &str) {
+        match self.waits.iter_mut().find(|wait| wait.what == what && wait.remedy == remedy) {
+            Some(same) => same.ids.push(id.to_owned()),
+            None => self.waits.push(Waits { what: what.to_owned(), remedy: remedy.to_owned(), ids: vec![id.to_owned()] }),
         }
     }
 
@@ -144,7 +158,7 @@ impl Endings {
             text += &self.rest();
         }
         for wait in &self.waits {
-            text += wait;
+            text += &waiting(wait);
             text.push('\n');
         }
         text
@@ -175,8 +189,9 @@ fn failure(id: &str, title: &str, why: &str, remedy: Option<&str>) -> String {
     format!("FAILED {id}: {title}\n{}{}", part("why", why), part("do", remedy))
 }
 
-fn waiting(id: &str, what: &str, remedy: &str) -> String {
-    format!("WAITING {id}\n{}{}", part("for", what), part("do", remedy))
+fn waiting(wait: &Waits) -> String {
+    let steps = wrap(&wait.ids.join(", "), 78 - 10).join("\n        ");
+    format!("WAITING {steps}\n{}{}", part("for", &wait.what), part("do", &wait.remedy))
 }
 
 /// One part of a block: its name, then the text beside it.

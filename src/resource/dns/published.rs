@@ -41,6 +41,8 @@ struct Authorities {
     delegation: Option<Delegation>,
     /// Every server must answer rightly, and twice: caches stand in front of them (linode.md §1.8).
     strict: bool,
+    /// What the operator is told instead of waiting, where the answers are wrong.
+    instead: Option<Wait>,
 }
 
 #[async_trait]
@@ -78,23 +80,21 @@ impl Published {
             Err(error) => {
                 // Some networks let only their own resolver ask.
                 log::info!("the servers of {name} cannot be asked themselves, so the resolver is: {error:#}");
-                return Ok(Authorities { servers: Vec::new(), delegation: None, strict: false });
+                return Ok(Authorities { servers: Vec::new(), delegation: None, strict: false, instead: None });
             }
         };
         if delegation.at_linode() && delegation.signed {
             return Err(left_over_ds(&delegation));
         }
-        if !self.by_api() {
-            return Ok(Authorities { servers: delegation.servers.clone(), delegation: Some(delegation), strict: false });
-        }
-        if !delegation.at_linode() {
-            return Err(self.elsewhere(name, &delegation));
+        if !self.by_api() || !delegation.at_linode() {
+            let instead = self.by_api().then(|| self.elsewhere(name, &delegation));
+            return Ok(Authorities { servers: delegation.servers.clone(), delegation: Some(delegation), strict: false, instead });
         }
         let servers = join_all(LINODE.map(|server| async move {
             let addresses = authority::addresses_of(host, server).await;
             Server { name: server.into(), addresses }
         }));
-        Ok(Authorities { servers: servers.await, delegation: Some(delegation), strict: true })
+        Ok(Authorities { servers: servers.await, delegation: Some(delegation), strict: true, instead: None })
     }
 
     /// What is not as wanted, in words. `None`: all is right.
@@ -117,6 +117,9 @@ impl Published {
     }
 
     fn wait(&self, authorities: &Authorities, wrong: String) -> Wait {
+        if let Some(instead) = &authorities.instead {
+            return instead.clone();
+        }
         if let Some(error) = self.linode.as_ref().and_then(|linode| linode.refusal()) {
             return Wait { what: wrong, remedy: self.by_hand(authorities) + "\nor: " + &about_token(error).remedy, soon: false };
         }

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use super::{AGAIN, Wanted, about_token, judge};
 use crate::host::{Host, Probe};
-use crate::linode::{ApiError, Linode, Zone, ZoneRecord};
+use crate::linode::{ApiError, Linode, WithoutZone, Zone, ZoneRecord};
 use crate::resource::{Drift, Resource, Wait};
 
 /// A machine that answers on one of these is in use.
@@ -95,12 +95,14 @@ impl DnsRecord {
     }
 
     async fn find(&self, host: &dyn Probe) -> Result<Found, ApiError> {
-        let Some(zone) = self.linode.zone_of(host, self.wanted.name.as_str()).await? else {
-            return Ok(self.linode.without_zone().cloned().map_or(Found::Nothing(None), Found::Stuck));
+        let zone = self.linode.zone_of(host, self.wanted.name.as_str()).await?;
+        let Some(zone) = zone.filter(|zone| zone.role != "slave") else {
+            return Ok(match self.linode.without_zone() {
+                Some(WithoutZone::Fine) => Found::Right,
+                Some(WithoutZone::Wait(wait)) => Found::Stuck(wait.clone()),
+                None => Found::Nothing(None),
+            });
         };
-        if zone.role == "slave" {
-            return Ok(Found::Stuck(self.stuck("its zone is a secondary one", "change the record at the zone's primary server".into())));
-        }
         let relative = zone.relative(self.wanted.name.as_str()).unwrap_or_default();
         let mut here = self.linode.records(host, &zone).await?;
         here.retain(|record| record.is_at(&relative, &zone));

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::authority::{self, Delegation};
-use super::{AGAIN, Wanted, about_token, as_zone_file, judge};
+use super::{AGAIN, Published, Wanted, about_token, as_zone_file, judge};
 use crate::host::{Host, Probe};
-use crate::linode::{ApiError, Linode, Zone};
+use crate::linode::{ApiError, Linode, WithoutZone, Zone};
 use crate::resource::{Drift, Resource, Wait};
 use crate::settings::{DomainName, EmailAddress};
 
@@ -40,9 +40,8 @@ impl Resource for DnsZone {
             return Ok(about_token(error).into());
         }
         match self.linode.zone_of(host, self.site.as_str()).await {
-            Ok(Some(zone)) if zone.role == "slave" => Ok(self.blocked(self.slave(&zone))),
-            Ok(Some(_)) => Ok(Drift::none()),
-            Ok(None) => self.without_zone(host).await,
+            Ok(Some(zone)) if zone.role != "slave" => Ok(Drift::none()),
+            Ok(slave) => self.without_zone(host, slave).await,
             Err(error) => judge(error, &self.linode),
         }
     }
@@ -53,7 +52,7 @@ impl Resource for DnsZone {
             Ok(_) => Ok(()),
             Err(error @ ApiError::ZoneElsewhere { .. }) => {
                 // The next check tells it.
-                self.linode.do_without_zone(&self.by_hand(&error.to_string()));
+                self.linode.do_without_zone(WithoutZone::Wait(self.by_hand(&error.to_string())));
                 Ok(())
             }
             Err(error) => judge(error, &self.linode).map(|_told_by_the_next_check| ()),
@@ -62,9 +61,16 @@ impl Resource for DnsZone {
 }
 
 impl DnsZone {
-    async fn without_zone(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
-        if let Some(wait) = self.linode.without_zone() {
+    async fn without_zone(&self, host: &dyn Probe, slave: Option<Zone>) -> anyhow::Result<Drift> {
+        if let Some(WithoutZone::Wait(wait)) = self.linode.without_zone() {
             return Ok(wait.clone().into());
+        }
+        if self.right_all_the_same(host).await? {
+            self.linode.do_without_zone(WithoutZone::Fine);
+            return Ok(Drift::none());
+        }
+        if let Some(zone) = slave {
+            return Ok(self.blocked(self.slave(&zone)));
         }
         if let Some(elsewhere) = self.delegation(host).await.filter(|found| !found.at_linode()) {
             let servers = elsewhere.names().join(", ");
@@ -75,6 +81,12 @@ impl DnsZone {
             return judge(ApiError::MissingScope { reason: "it can only read".into() }, &self.linode);
         }
         Ok(Drift::to_do(format!("create the DNS zone {}", self.name(host).await)))
+    }
+
+    /// Someone else keeps the names, and rightly.
+    async fn right_all_the_same(&self, host: &dyn Probe) -> anyhow::Result<bool> {
+        let gate = Published { wanted: self.wanted.clone(), linode: None };
+        Ok(gate.check(host).await?.is_empty())
     }
 
     /// A parent that cannot be asked does not stand in the way of making the zone.
@@ -94,7 +106,7 @@ impl DnsZone {
     }
 
     fn blocked(&self, wait: Wait) -> Drift {
-        self.linode.do_without_zone(&wait);
+        self.linode.do_without_zone(WithoutZone::Wait(wait.clone()));
         wait.into()
     }
 
