@@ -9,6 +9,7 @@ use super::follow::{self, listing};
 use super::prepare::{self, Prepared};
 use super::preview::{Preview, Silent};
 use super::{lock, need_root, tell};
+use crate::host::Probe;
 use crate::report::Outcome;
 use crate::run::Report;
 
@@ -28,6 +29,9 @@ pub(super) struct Status {
     follow: bool,
 }
 
+/// Made by Debian's packages when an upgrade, such as a new kernel, takes effect only after a restart.
+const RESTART_NEEDED: &str = "/run/reboot-required";
+
 impl Status {
     pub(super) async fn run(self) -> End<Exit> {
         need_root()?;
@@ -46,10 +50,12 @@ impl Status {
         let Prepared { facts, judged, .. } = prepare::recorded(&system, &redactor).await?;
         let accepted = judged.map_err(|refusal| Trouble::failed(prepare::refused(&refusal)))?;
         let site = accepted.settings.site.to_string();
+        let machine = system.clone();
         let preview = Preview { system, facts, accepted, redactor, jobs: super::install::JOBS };
         if self.motd {
             let report = preview.run(vec![Box::new(Silent)]).await?;
-            tell(&motd(&site, &report));
+            let restart = machine.stat(Path::new(RESTART_NEEDED)).await?.map_or("", |_| "\n  upgrades need a restart: sudo reboot");
+            tell(&format!("{}{restart}", motd(&site, &report)));
             return Ok(exit(&report));
         }
         Ok(exit(&preview.run(vec![listing(self.json)]).await?))

@@ -1,6 +1,8 @@
 //! What everything else stands on: this program, its records, packages, swap, the sudo user.
 
-use super::{Inputs, Plan, StepRef};
+use std::time::Duration;
+
+use super::{Inputs, Patience, Plan, StepRef};
 use crate::facts::{DOCKER_IS_OURS, Release};
 use crate::host::Access;
 use crate::resource::apt::{Index, Key, Packages, Repository};
@@ -9,6 +11,9 @@ use crate::{resume, settings};
 
 /// Docker's own key, with the fingerprint that [`crate::settings::DockerRepository`] has by default.
 const DOCKER_KEY: &str = include_str!("../../assets/docker-apt-key.asc");
+
+/// Mirrors hiccup.
+const MIRRORS: Patience = Patience::settle(Duration::ZERO, Duration::from_secs(5)).tries(3);
 
 /// Steps that others name.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +58,8 @@ fn packages(plan: &mut Plan, with: &Inputs, records: StepRef) -> StepRef {
         needs.push(plan.step("base/docker-source", docker_repository(with)).needs([records]).add());
         repositories.push(with.settings.docker_repository.url.clone());
     }
-    let index = plan.step("base/index", Index::new(with.facts.release, repositories)).needs(needs).add();
-    plan.step("base/packages", Packages::new(package_names(with))).needs([index]).add()
+    let index = plan.step("base/index", Index::new(with.facts.release, repositories)).needs(needs).patience(MIRRORS).add();
+    plan.step("base/packages", Packages::new(package_names(with))).needs([index]).patience(MIRRORS).add()
 }
 
 fn docker_repository(with: &Inputs) -> Repository {
