@@ -61,8 +61,9 @@ class Network:
                 f"address add {net}.2/30 dev up",
                 "link set dev up up",
                 f"route add default via {net}.1",
-                # Documentation addresses of nobody: the network of the host may answer for anything.
-                *(f"route add unreachable {nobody}" for nobody in ("198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")),
+                # Documentation addresses of nobody: the network of the host may answer for anything. Not all of the machine's range
+                # (layout.MACHINE_PREFIX_V4).
+                *(f"route add unreachable {nobody}" for nobody in ("198.51.100.0/24", "203.0.113.128/25", "2001:db8::/32")),
                 # On loopback, as not every kernel has dummy devices.
                 *(f"address add {address} dev lo nodad" for address in where.SERVICE_ADDRESSES),
             ],
