@@ -53,7 +53,8 @@ main() {
     check_machine
     get_program
     # Through a pipe standard input is this script itself; questions go to the terminal, if there is one.
-    if [ ! -t 0 ] && { : </dev/tty; } 2>/dev/null; then
+    # (In a subshell: a redirection of `:` that fails ends the shell.)
+    if [ ! -t 0 ] && (: </dev/tty) 2>/dev/null; then
         exec "$PROGRAM" install "$@" </dev/tty
     fi
     exec "$PROGRAM" install "$@"

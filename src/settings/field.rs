@@ -119,12 +119,19 @@ impl fmt::Display for Field {
 pub struct Refusal {
     problems: Vec<(Field, String)>,
     token_given: bool,
+    /// No other answer helps.
+    in_vain: bool,
 }
 
 impl Refusal {
     /// Remembers that a token came with the settings: it is not kept, so it has to come again.
     pub(super) fn token_given(&mut self) {
         self.token_given = true;
+    }
+
+    /// Remembers that the machine cannot be made what was asked for, whatever else is answered.
+    pub(super) fn in_vain(&mut self) {
+        self.in_vain = true;
     }
 
     /// One more problem; `value` is shown in quotes.
@@ -169,7 +176,7 @@ impl Refusal {
                 flags.push(flag);
             }
         }
-        let settings_only = self.problems.iter().all(|(field, _)| field.flag().is_some());
+        let settings_only = !self.in_vain && self.problems.iter().all(|(field, _)| field.flag().is_some());
         settings_only.then(|| format!("tootstrap install {}", flags.join(" ")))
     }
 }

@@ -82,6 +82,7 @@ fn same_site(site: &Site, handle_domain: &DomainName, recorded: Option<&Options>
                  it cannot change; leave this setting out, or use another machine"
             );
             refusal.value(field, wanted.as_str(), why);
+            refusal.in_vain();
         }
     }
 }
