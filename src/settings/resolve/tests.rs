@@ -158,7 +158,9 @@ async fn the_installed_name_cannot_change() {
     host.machine().place("/opt/mastodon", Kind::Directory, "", 0o755);
     host.machine().place("/opt/mastodon/postgres/17", Kind::Directory, "", 0o755);
     host.machine().place("/opt/mastodon/postgres/17/PG_VERSION", Kind::File, "17\n", 0o600);
-    let refusal = refused(&given, &host).await.to_string();
+    let refusal = refused(&given, &host).await;
+    assert_eq!(refusal.next_command(), None);
+    let refusal = refusal.to_string();
     assert!(
         refusal.contains("\"other.fedi-test.org\" is not the name of the server that is installed here: it serves social.fedi-test.org")
     );
