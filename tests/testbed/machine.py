@@ -23,6 +23,9 @@ ENVIRONMENT = {
     "TERM": "dumb",
 }
 
+#: systemd-shutdown itself waits 90 s for processes that ignore SIGTERM.
+SHUTDOWN_SECONDS = 150.0
+
 #: Capabilities of a command entered from outside: nsenter alone would give it the host's, CAP_SYS_TIME included (testbed.md §1).
 WITHOUT_CLOCK = ["setpriv", "--bounding-set=-sys_time", "--inh-caps=-sys_time", "--"]
 
@@ -85,14 +88,14 @@ class Machine:
             self._require_supervisor()
             return self.leader() not in (None, before)
 
-        wait_until(again, 90, lambda: "the machine did not come back from its reboot")
+        wait_until(again, SHUTDOWN_SECONDS, lambda: "the machine did not come back from its reboot")
         self.wait_booted()
 
     def poweroff(self) -> None:
         """An orderly shutdown, so that the disk is as its services left it."""
         if self.on:
             self.run(["systemctl", "--no-block", "poweroff"], check=False)
-            wait_until(lambda: not self.on, 90, lambda: f"the machine did not shut down; console:\n{self.console()[-2000:]}")
+            wait_until(lambda: not self.on, SHUTDOWN_SECONDS, lambda: f"the machine did not shut down; console:\n{self.console()[-2000:]}")
         self.kill()
         self.disk.unmount()
 
@@ -117,9 +120,18 @@ class Machine:
     # --- disk
 
     def snapshot(self, name: str) -> None:
-        """Keeps the disk as `name`; an orderly shutdown comes first."""
-        self.poweroff()
-        self.disk.copy(name)
+        """Keeps the disk as `name`: of a running machine, everything that was written, as a power cut right now would leave it synced."""
+        if not self.on:
+            self.kill()
+            self.disk.unmount()
+            self.disk.copy(name)
+            return
+        root = str(self.layout.root)
+        run(["fsfreeze", "--freeze", root])
+        try:
+            self.disk.copy(name)
+        finally:
+            run(["fsfreeze", "--unfreeze", root])
 
     def has_snapshot(self, name: str) -> bool:
         return self.disk.has(name)
