@@ -72,23 +72,23 @@ struct Pulls {
 }
 
 /// Caddy's image first, so that something answers; Mastodon's, the largest, beside it; the databases next, which come up while
-/// Mastodon's still unpacks. On a small machine one after the other.
+/// Mastodon's still unpacks; streaming's last. On a small machine one after the other.
 fn pulls(plan: &mut Plan, with: &Inputs, ready: StepRef) -> Pulls {
     let images = &with.settings.images;
     let one_by_one = Sizing::of(&with.facts).pulls_at_once == 1;
     let hour = Duration::from_hours(1);
-    let mut pull = |name: &str, reference: &str, before: Option<StepRef>| {
+    let mut pull = |name: &str, reference: &str, before: &[StepRef]| {
         let mut step = plan.step(format!("docker/image-{name}"), Image::new(reference)).needs([ready]);
-        if let Some(before) = before {
-            step = step.after(before, hour);
+        for earlier in before {
+            step = step.after(*earlier, hour);
         }
         step.patience(Patience { tries: 3, settle: Duration::ZERO, every: Duration::from_secs(5) }).add()
     };
-    let caddy = pull("caddy", &images.caddy, None);
-    let postgres = pull("postgres", &images.postgres, Some(caddy));
-    let redis = pull("redis", &images.redis, Some(postgres));
-    let mastodon = pull("mastodon", &images.mastodon, one_by_one.then_some(redis));
-    let streaming = pull("streaming", &images.streaming, Some(mastodon));
+    let caddy = pull("caddy", &images.caddy, &[]);
+    let postgres = pull("postgres", &images.postgres, &[caddy]);
+    let redis = pull("redis", &images.redis, &[postgres]);
+    let mastodon = pull("mastodon", &images.mastodon, &if one_by_one { vec![redis] } else { Vec::new() });
+    let streaming = pull("streaming", &images.streaming, &[mastodon, redis]);
     let references = [&images.mastodon, &images.streaming, &images.postgres, &images.redis, &images.caddy].map(String::clone);
     plan.step("docker/images", Digests::new(references.to_vec())).needs([caddy, postgres, redis, mastodon, streaming]).add();
     Pulls { caddy, postgres, redis, mastodon, streaming }

@@ -11,8 +11,6 @@ use crate::resource::edge::{CaddyLoaded, Certificate, Ports};
 /// Steps that others name.
 #[derive(Clone, Copy, Debug)]
 pub struct Edge {
-    /// Caddy answers.
-    pub caddy: StepRef,
     /// The site is answered with a certificate that is trusted.
     pub certificate: StepRef,
 }
@@ -30,5 +28,5 @@ pub fn add(plan: &mut Plan, with: &Inputs, dns: &Dns, docker: &Docker) -> Edge {
     let patience = if with.settings.token.is_some() { Duration::from_mins(3) } else { Duration::from_secs(30) };
     let certificate = plan.step("edge/certificate", Certificate::new(with.settings.names())).needs([loaded]).after(dns.published, patience);
     let certificate = certificate.patience(Patience::settle(patience, Duration::from_secs(1))).add();
-    Edge { caddy, certificate }
+    Edge { certificate }
 }

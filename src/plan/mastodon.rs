@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::base::Base;
 use super::docker::Docker;
-use super::edge::Edge;
 use super::{Inputs, Patience, Plan, StepRef};
 use crate::assets::{BACK_PAGE, Project};
 use crate::host::Access;
@@ -28,13 +27,11 @@ pub struct App {
 }
 
 /// Adds the steps.
-pub fn add(plan: &mut Plan, with: &Inputs, base: &Base, docker: &Docker, edge: &Edge) -> App {
+pub fn add(plan: &mut Plan, with: &Inputs, base: &Base, docker: &Docker) -> App {
     let stores = plan
         .step("app/stores", Services::new(&["db", "redis"]))
         .needs([docker.project])
         .needs(docker.stores)
-        // Each `up` makes the project's networks if they are missing: two at once would make them twice.
-        .after(edge.caddy, Duration::from_mins(5))
         .patience(Patience::settle(Duration::from_mins(5), Duration::from_secs(2)))
         .add();
     let small = Sizing::of(&with.facts).small;
@@ -94,12 +91,12 @@ mod tests {
             "docker/image-postgres: docker/ready ~docker/image-caddy",
             "docker/image-redis: docker/ready ~docker/image-postgres",
             "docker/image-mastodon: docker/ready",
-            "docker/image-streaming: docker/ready ~docker/image-mastodon",
+            "docker/image-streaming: docker/ready ~docker/image-mastodon ~docker/image-redis",
             "edge/ports: docker/ready",
             "edge/caddy: docker/project docker/image-caddy edge/ports",
             "edge/loaded: edge/caddy",
             "edge/certificate: edge/loaded ~dns/published",
-            "app/stores: docker/project docker/image-postgres docker/image-redis ~edge/caddy",
+            "app/stores: docker/project docker/image-postgres docker/image-redis",
             "app/database: app/stores docker/image-mastodon base/swap",
             "app/services: app/database docker/image-streaming",
             "app/owner: app/database",

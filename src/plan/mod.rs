@@ -34,8 +34,8 @@ pub fn build(with: &Inputs) -> Plan {
     let base = base::add(&mut plan, with);
     let dns = dns::add(&mut plan, with);
     let docker = docker::add(&mut plan, with, &base);
-    let edge = edge::add(&mut plan, with, &dns, &docker);
-    let app = mastodon::add(&mut plan, with, &base, &docker, &edge);
+    edge::add(&mut plan, with, &dns, &docker);
+    let app = mastodon::add(&mut plan, with, &base, &docker);
     hardening::add(&mut plan, with, &base);
     finish::add(&mut plan, with, &base, app.owner);
     plan

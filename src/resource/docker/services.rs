@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 use async_trait::async_trait;
+use tokio::sync::Mutex;
 
 use super::super::{Drift, Resource, stamp};
 use super::{PROJECT, compose, installed};
@@ -21,6 +22,9 @@ const COLUMNS: &str = concat!(
 );
 /// Longest a container may take from its start to healthy, in seconds: twice a slow boot of Rails.
 const WAIT: u32 = 600;
+
+/// Each `up` makes all networks of the project that are missing: two at once would make them twice. A leaf lock, held for a second.
+static UP: Mutex<()> = Mutex::const_new(());
 
 /// Containers that run as the Compose files define them and are healthy.
 ///
@@ -75,6 +79,18 @@ impl Services {
 
     async fn is_as_defined(&self, host: &dyn Probe, name: &str, container: &Container, wanted: &str) -> anyhow::Result<bool> {
         Ok(container.hash == wanted || stamp::read(host, &stamp_name(name)).await? == Some(pair(host, &container.hash, wanted).await?))
+    }
+
+    /// Starts them, then waits until they are healthy.
+    async fn bring_up(&self, host: &dyn Host) -> anyhow::Result<()> {
+        let up = || compose().args(["up", "--detach", "--no-deps"]);
+        {
+            let _alone = UP.lock().await;
+            host.run(&up().args(self.names.iter().copied())).await?;
+        }
+        let wait = up().args(["--wait", "--wait-timeout", &WAIT.to_string()]).args(self.names.iter().copied());
+        host.run(&wait.timeout(Duration::from_secs(u64::from(WAIT) + 60))).await?;
+        Ok(())
     }
 
     /// Writes down which hashes belong together now.
@@ -196,9 +212,7 @@ impl Resource for Services {
         if !unhealthy.is_empty() {
             host.run(&compose().arg("restart").args(unhealthy)).await?;
         }
-        let wait = WAIT.to_string();
-        let up = compose().args(["up", "--detach", "--no-deps", "--wait", "--wait-timeout", &wait]).args(self.names.iter().copied());
-        if let Err(error) = host.run(&up.timeout(Duration::from_secs(u64::from(WAIT) + 60))).await {
+        if let Err(error) = self.bring_up(host).await {
             let words = self.last_words(host).await;
             return Err(error).context(format!("{self} did not become healthy; last lines of their logs:\n{}", words.trim_end()));
         }

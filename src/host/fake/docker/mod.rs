@@ -200,7 +200,8 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             };
             Some(Reply::read(services.split(',').map(print).collect::<Vec<_>>().concat()))
         }
-        ["up", "--detach", "--no-deps", "--wait", "--wait-timeout", _, services @ ..] => Some(up(machine, services)),
+        ["up", "--detach", "--no-deps", "--wait", "--wait-timeout", _, services @ ..] => Some(wait(machine, services)),
+        ["up", "--detach", "--no-deps", services @ ..] => Some(up(machine, services)),
         ["restart", services @ ..] => {
             for service in services {
                 machine.docker.containers.get_mut(*service)?.health = "(healthy)";
@@ -241,13 +242,16 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
 fn up(machine: &mut Machine, services: &[&str]) -> Reply {
     for service in services {
         let well = !machine.docker.never_healthy.contains(*service);
-        let health = if well { "(healthy)" } else { "(unhealthy)" };
-        machine.start(service, health);
-        if !well {
-            return Reply::changed("").status(1, format!("container mastodon-{service}-1 is unhealthy"));
-        }
+        machine.start(service, if well { "(healthy)" } else { "(unhealthy)" });
     }
     Reply::changed("")
+}
+
+fn wait(machine: &mut Machine, services: &[&str]) -> Reply {
+    match services.iter().find(|service| machine.docker.never_healthy.contains(**service)) {
+        Some(service) => Reply::changed("").status(1, format!("container mastodon-{service}-1 is unhealthy")),
+        None => Reply::changed(""),
+    }
 }
 
 /// The site as seen on this machine's own port 443.

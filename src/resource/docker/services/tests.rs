@@ -7,7 +7,8 @@ use crate::host::fake::docker::FakeContainer;
 use crate::resource::testing::converge;
 
 const STORES: Services = Services::new(&["db", "redis"]);
-const UP: &str = "run docker compose --project-directory /opt/mastodon up --detach --no-deps --wait --wait-timeout 600 db redis";
+const UP: &str = "run docker compose --project-directory /opt/mastodon up --detach --no-deps db redis";
+const WAIT: &str = "run docker compose --project-directory /opt/mastodon up --detach --no-deps --wait --wait-timeout 600 db redis";
 
 fn machine() -> FakeHost {
     let host = FakeHost::debian();
@@ -32,17 +33,17 @@ async fn table_of_states() {
     type Arrange = fn(&mut FakeContainer);
     let cases: [(Arrange, &[&str], &[&str]); 4] = [
         (|_| (), &[], &[]),
-        (|c| c.state = "exited", &["start container redis"], &[UP]),
-        (|c| c.hash = "other".into(), &["replace container redis: its definition has changed"], &[UP]),
+        (|c| c.state = "exited", &["start container redis"], &[UP, WAIT]),
+        (|c| c.hash = "other".into(), &["replace container redis: its definition has changed"], &[UP, WAIT]),
         (
             |c| c.health = "(unhealthy)",
             &["restart container redis: it is unhealthy"],
-            &["run docker compose --project-directory /opt/mastodon restart redis", UP],
+            &["run docker compose --project-directory /opt/mastodon restart redis", UP, WAIT],
         ),
     ];
     for (arrange, changes, log) in cases {
         let host = machine();
-        assert_eq!(converge(&host, &STORES).await, [UP]);
+        assert_eq!(converge(&host, &STORES).await, [UP, WAIT]);
         arrange(host.machine().docker.containers.get_mut("redis").unwrap());
         assert_eq!(sentences(&STORES.check(&host).await.unwrap()), changes);
         assert_eq!(converge(&host, &STORES).await, log);
@@ -55,7 +56,7 @@ async fn a_changed_file_replaces_containers() {
     converge(&host, &STORES).await;
     host.machine().place("/opt/mastodon/compose.override.yaml", Kind::File, "services: …", 0o644);
     assert_eq!(STORES.check(&host).await.unwrap().changes.len(), 2);
-    assert_eq!(converge(&host, &STORES).await, [UP]);
+    assert_eq!(converge(&host, &STORES).await, [UP, WAIT]);
 }
 
 #[tokio::test]
