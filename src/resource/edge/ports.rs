@@ -39,8 +39,11 @@ impl Resource for Ports {
             return Ok(Drift::none());
         }
         let Listener { port, program, process } = listener;
-        Err(anyhow!("port {port} is taken by {program} (process {process}); Mastodon's web server needs ports 80 and 443"))
-            .remedy(format!("stop {program} for good (`systemctl disable --now {program}`), or use a machine without another web server"))
+        let error = anyhow!("port {port} is taken by {program} (process {process}); Mastodon's web server needs ports 80 and 443");
+        Err(error).remedy(format!(
+            "stop {program} for good (`systemctl status {process}` names its service, `systemctl disable --now SERVICE` ends it), or use a \
+             machine without another web server"
+        ))
     }
 }
 
@@ -74,7 +77,7 @@ mod tests {
             r#"LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=712,fd=6),("nginx",pid=713,fd=6))"#.into();
         let error = Ports.check(&host).await.unwrap_err();
         assert!(error.to_string().starts_with("port 80 is taken by nginx (process 712)"), "{error}");
-        assert!(Problem::remedy_of(&error).unwrap().contains("systemctl disable --now nginx"));
+        assert!(Problem::remedy_of(&error).unwrap().contains("systemctl status 712"));
 
         host.machine().docker.listeners = r#"LISTEN 0 4096 *:443 *:* users:(("caddy",pid=9,fd=6))"#.into();
         assert!(Ports.check(&host).await.is_err(), "a caddy of somebody else");
