@@ -13,7 +13,7 @@ use crate::{resume, settings};
 const DOCKER_KEY: &str = include_str!("../../assets/docker-apt-key.asc");
 
 /// Mirrors hiccup.
-const MIRRORS: Patience = Patience::settle(Duration::ZERO, Duration::from_secs(5)).tries(3);
+const MIRRORS: Patience = Patience::settle(Duration::ZERO, Duration::from_secs(5)).tries(2);
 
 /// Steps that others name.
 #[derive(Clone, Copy, Debug)]

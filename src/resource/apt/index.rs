@@ -84,9 +84,10 @@ impl Index {
                 return Err(error).remedy("check the network and the sources in /etc/apt, then run this again");
             }
             None if absent.is_empty() => {}
+            // apt itself calls it a success when a mirror cannot be reached.
             None => {
-                return Err(anyhow!("no source gives the packages of {}", absent.join(", ")))
-                    .remedy("put the missing source into /etc/apt/sources.list, then run this again");
+                return Err(anyhow!("the index of packages could not be fetched: {}", absent.join(", ")))
+                    .remedy("see in the lines above whether the network is down or a source is missing in /etc/apt, then run this again");
             }
         }
         Ok(())
