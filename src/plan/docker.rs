@@ -6,7 +6,7 @@ use super::base::Base;
 use super::{Inputs, Patience, Plan, StepRef};
 use crate::assets::{self, Project};
 use crate::host::Access;
-use crate::resource::docker::{Digests, DockerReady, Image, LiveRestore, PROJECT};
+use crate::resource::docker::{Digests, DockerReady, Image, PROJECT};
 use crate::resource::{Directory, File, Refusal};
 use crate::sizing::Sizing;
 
@@ -55,12 +55,7 @@ fn daemon(plan: &mut Plan, with: &Inputs, base: &Base) -> StepRef {
     let directory = plan.step("docker/directory", Directory::new("/etc/docker", Access::root(0o755))).needs([base.records]).add();
     let file = File::text("/etc/docker/daemon.json", assets::DAEMON_JSON, Access::root(0o644));
     let file = plan.step("docker/daemon.json", file).needs([directory]).add();
-    let ready = plan.step("docker/ready", DockerReady).needs([base.packages, file]).patience(patience).add();
-    plan.step("docker/live-restore", LiveRestore)
-        .needs([ready])
-        .patience(Patience::settle(Duration::from_secs(20), Duration::from_millis(500)))
-        .add();
-    ready
+    plan.step("docker/ready", DockerReady).needs([base.packages, file]).patience(patience).add()
 }
 
 struct Pulls {

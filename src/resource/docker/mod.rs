@@ -1,12 +1,10 @@
 //! Docker, and the Compose project in `/opt/mastodon`.
 
-mod daemon;
 mod digests;
 mod image;
 mod ready;
 mod services;
 
-pub use daemon::LiveRestore;
 pub use digests::Digests;
 pub use image::Image;
 pub use ready::DockerReady;

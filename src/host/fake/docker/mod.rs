@@ -28,7 +28,6 @@ pub(crate) struct Docker {
     pub(crate) never_healthy: BTreeSet<String>,
     /// `config --hash` prints another hash than `up` writes (docker/compose#14001).
     pub(crate) prints_other_hashes: bool,
-    live_restore: bool,
     /// The tables of Mastodon's database. `None`: there are none.
     pub(crate) tables: Option<Tables>,
     /// Domains that cannot receive mail.
@@ -63,7 +62,6 @@ impl Default for Docker {
             containers: BTreeMap::new(),
             never_healthy: BTreeSet::new(),
             prints_other_hashes: false,
-            live_restore: false,
             tables: None,
             unreachable_mail: BTreeSet::new(),
             listeners: String::new(),
@@ -152,13 +150,6 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
 fn engine(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
     match words {
         ["version", "--format", "{{.Server.Version}}"] => Some(Reply::read(format!("{}\n", machine.docker.engine))),
-        ["info", "--format", "{{.LiveRestoreEnabled}}"] => {
-            let reloads = ["reload docker.service", "restart docker.service", "start docker.service", "enable docker.service"];
-            let read_again = machine.systemd.deeds.iter().any(|deed| reloads.contains(&deed.as_str()));
-            let configured = machine.text("/etc/docker/daemon.json").contains("\"live-restore\": true");
-            machine.docker.live_restore |= read_again && configured;
-            Some(Reply::read(format!("{}\n", machine.docker.live_restore)))
-        }
         ["image", "inspect", "--format", format, images @ ..] => {
             if let Some(missing) = images.iter().find(|image| !machine.docker.images.contains(**image)) {
                 return Some(Reply::read("").status(1, format!("Error: No such image: {missing}")));
