@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import demo, verify as checked
+from . import demo, transcript, verify as checked
 from .bed import Bed
 from .build.run import BuildError
 from .layout import GIB
@@ -24,6 +24,7 @@ EPILOG = """commands:
   client    a command on the client:   bed client -- curl https://social.fedi-test.org/
   console   what the machine's console showed so far
   verify    the demo's checks on a machine that the demo installed
+  transcript  writes README.md's and docs/transcript.md's transcripts from a machine that the demo installed
   demo      fresh machine, StackScript, checks; leaves the bed running
 """
 
@@ -102,6 +103,12 @@ def verify(options: argparse.Namespace) -> int:
     return 0 if all(outcome.ok for outcome in checked.verify(Bed.attach(options.name), demo.FORM)) else 1
 
 
+def write_transcript(options: argparse.Namespace) -> int:
+    for path in transcript.write(options.name):
+        print(path)
+    return 0
+
+
 def run_demo(options: argparse.Namespace) -> int:
     try:
         return demo.demo(options.name, options.dist)
@@ -132,6 +139,7 @@ COMMANDS = {
     "client": client,
     "console": console,
     "control": control,
+    "transcript": write_transcript,
     "verify": verify,
     "demo": run_demo,
 }
