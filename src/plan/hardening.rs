@@ -45,7 +45,7 @@ fn upgrades(plan: &mut Plan, with: &Inputs, base: &Base) {
 
 fn ssh(plan: &mut Plan, with: &Inputs, base: &Base) {
     // Twice: what sshd then really does can change the judgement once.
-    let policy = plan.step("ssh/policy", SshPolicy::new(with.settings.disable_root)).needs(base.user);
+    let policy = plan.step("ssh/policy", SshPolicy::new(with.settings.disable_root, with.settings.sudo_user.clone())).needs(base.user);
     let policy = policy.patience(Patience::default().tries(2)).add();
     let reload = Reload::new("ssh/reload", "sshd", [DROP_IN])
         .run(Cmd::new("sshd").arg("-t"))

@@ -13,6 +13,7 @@ use self::policy::{Policy, decide, effective, value};
 use super::{Drift, File, Resource};
 use crate::host::{Access, Cmd, Host, Probe};
 use crate::report::WithRemedy;
+use crate::settings::UserName;
 
 /// Our drop-in. Its name sorts before cloud-init's and everybody else's.
 pub const DROP_IN: &str = "/etc/ssh/sshd_config.d/00-tootstrap.conf";
@@ -28,16 +29,17 @@ struct DropIn<'a> {
 /// A drop-in for sshd that refuses passwords and root only where nobody is locked out by it: judged anew on every run.
 pub struct SshPolicy {
     disable_root: bool,
+    sudo_user: Option<UserName>,
 }
 
 impl SshPolicy {
-    /// `disable_root`: root may not log in, if someone with sudo still can.
-    pub fn new(disable_root: bool) -> Self {
-        Self { disable_root }
+    /// `disable_root`: root may not log in, if someone with sudo still can. `sudo_user`: the account that an earlier step gives sudo.
+    pub fn new(disable_root: bool, sudo_user: Option<UserName>) -> Self {
+        Self { disable_root, sudo_user }
     }
 
     async fn policy(&self, host: &dyn Probe) -> anyhow::Result<(Policy, File)> {
-        let policy = decide(host, self.disable_root).await?;
+        let policy = decide(host, self.disable_root, self.sudo_user.as_ref().map(UserName::as_str)).await?;
         let Policy { passwords_off, passwords_reason, root_off } = &policy;
         let text = DropIn { passwords_off: *passwords_off, passwords_reason, root_off: *root_off }.render()?;
         Ok((policy, File::text(DROP_IN, text, Access::root(0o644))))
@@ -121,11 +123,11 @@ mod tests {
     async fn keyless_root_keeps_its_password() {
         let host = machine(|_| ());
         let log = [format!("write {DROP_IN} 644"), "run sshd -t".into()];
-        assert_eq!(converge(&host, &SshPolicy::new(false)).await, log);
+        assert_eq!(converge(&host, &SshPolicy::new(false, None)).await, log);
         let text = host.machine().text(DROP_IN);
         assert!(text.contains("# Login by password stays: without a key, but with a password: root.\n"), "{text}");
         assert!(!text.contains("\nPasswordAuthentication") && !text.contains("PermitRootLogin"), "{text}");
-        assert!(converge(&host, &SshPolicy::new(false)).await.is_empty());
+        assert!(converge(&host, &SshPolicy::new(false, None)).await.is_empty());
     }
 
     #[tokio::test]
@@ -135,7 +137,7 @@ mod tests {
             keys(m, "/root", 0);
             keys(m, "/home/alice", 1000);
         });
-        converge(&host, &SshPolicy::new(true)).await;
+        converge(&host, &SshPolicy::new(true, None)).await;
         let text = host.machine().text(DROP_IN);
         assert!(text.ends_with("PasswordAuthentication no\nChallengeResponseAuthentication no\nPermitRootLogin no\n"), "{text}");
         let effective = effective(&host).await.unwrap();
@@ -148,14 +150,14 @@ mod tests {
             keys(m, "/root", 0);
             m.nodes.get_mut(Path::new("/root/.ssh/authorized_keys")).unwrap().access.mode = 0o666;
         });
-        converge(&host, &SshPolicy::new(false)).await;
+        converge(&host, &SshPolicy::new(false, None)).await;
         assert!(host.machine().text(DROP_IN).contains("Login by password stays"));
     }
 
     #[tokio::test]
     async fn root_stays_while_nobody_else_gets_in_and_that_is_said() {
         let host = machine(|_| ());
-        let policy = SshPolicy::new(true);
+        let policy = SshPolicy::new(true, None);
         policy.apply(&host).await.unwrap();
         let wait = policy.check(&host).await.unwrap().wait.unwrap();
         assert!(wait.what.contains("root login stays on until then") && wait.remedy.contains("--sudo-user"), "{wait:?}");
@@ -167,20 +169,32 @@ mod tests {
             keys(m, "/root", 0);
             m.ssh.reads_drop_ins = false;
         });
-        SshPolicy::new(false).apply(&host).await.unwrap();
-        let wait = SshPolicy::new(false).check(&host).await.unwrap().wait.unwrap();
+        SshPolicy::new(false, None).apply(&host).await.unwrap();
+        let wait = SshPolicy::new(false, None).check(&host).await.unwrap().wait.unwrap();
         assert!(wait.remedy.contains("Include /etc/ssh/sshd_config.d/*.conf"), "{wait:?}");
     }
 
     #[tokio::test]
     async fn a_drop_in_that_was_edited_is_put_right_at_once() {
         let host = machine(|m| m.add_account("alice", 1000, &["sudo"], "$6$x"));
-        converge(&host, &SshPolicy::new(true)).await;
+        converge(&host, &SshPolicy::new(true, None)).await;
         let ours = host.machine().text(DROP_IN);
         assert!(ours.ends_with("PermitRootLogin no\n"), "{ours}");
         host.machine().place(DROP_IN, Kind::File, &format!("{ours}PasswordAuthentication no\n"), 0o644);
-        converge(&host, &SshPolicy::new(true)).await;
+        converge(&host, &SshPolicy::new(true, None)).await;
         assert_eq!(host.machine().text(DROP_IN), ours);
+    }
+
+    #[tokio::test]
+    async fn a_lost_sudo_membership_is_the_user_steps_to_repair() {
+        let host = machine(|m| m.add_account("alice", 1000, &["sudo"], "$6$x"));
+        let policy = SshPolicy::new(true, Some("alice".parse().unwrap()));
+        converge(&host, &policy).await;
+        for account in &mut host.machine().accounts {
+            account.groups.retain(|group| group != "sudo");
+        }
+        assert!(policy.check(&host).await.unwrap().is_empty());
+        assert!(!SshPolicy::new(true, None).check(&host).await.unwrap().is_empty());
     }
 
     #[tokio::test]
@@ -189,14 +203,14 @@ mod tests {
             m.add_account("alice", 1000, &["sudo"], "$6$x");
             m.place("/etc/ssh/sshd_config.d/50-cloud-init.conf", Kind::File, "PasswordAuthentication no\n", 0o644);
         });
-        SshPolicy::new(true).apply(&host).await.unwrap();
+        SshPolicy::new(true, None).apply(&host).await.unwrap();
         assert!(!host.machine().text(DROP_IN).contains("PermitRootLogin"));
     }
 
     #[tokio::test]
     async fn what_sshd_refuses_is_taken_back() {
         let host = machine(|m| m.ssh.broken = true);
-        let error = format!("{:#}", SshPolicy::new(false).apply(&host).await.unwrap_err());
+        let error = format!("{:#}", SshPolicy::new(false, None).apply(&host).await.unwrap_err());
         assert!(error.starts_with("sshd refuses its new configuration; the former one is back"), "{error}");
         assert_eq!(host.take_log(), [format!("write {DROP_IN} 644"), "run sshd -t".into(), format!("remove {DROP_IN}")]);
     }

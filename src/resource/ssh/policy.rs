@@ -30,16 +30,16 @@ struct Login {
     can_sudo: bool,
 }
 
-/// Decides. `disable_root`: the operator wants root login off.
+/// Decides. `disable_root`: the operator wants root login off. `sudo_user`: this account is in group `sudo` before the decision counts.
 ///
 /// Password login goes only if every account that can log in by password has a key, and somebody has one. Root login goes only if someone
 /// with sudo can still get in.
-pub(super) async fn decide(host: &dyn Probe, disable_root: bool) -> anyhow::Result<Policy> {
+pub(super) async fn decide(host: &dyn Probe, disable_root: bool, sudo_user: Option<&str>) -> anyhow::Result<Policy> {
     let effective = Effective::read(host).await?;
     let mut logins = Vec::new();
     for account in host.accounts().await? {
         if account.uid == 0 || is_ordinary(&account) {
-            logins.push(Login::look(host, &account, &effective).await?);
+            logins.push(Login::look(host, &account, &effective, sudo_user).await?);
         }
     }
     Ok(judge(&logins, disable_root, effective.passwords_work))
@@ -64,11 +64,11 @@ fn judge(logins: &[Login], disable_root: bool, passwords_work: bool) -> Policy {
 }
 
 impl Login {
-    async fn look(host: &dyn Probe, account: &Account, effective: &Effective) -> anyhow::Result<Self> {
+    async fn look(host: &dyn Probe, account: &Account, effective: &Effective, sudo_user: Option<&str>) -> anyhow::Result<Self> {
         let shadow = shadow(host, &account.name).await?;
         let has_password = shadow.len() > 2 && !shadow.starts_with(['!', '*']);
         let allowed = effective.allows(account);
-        let in_sudo = account.groups.iter().any(|group| group == "sudo");
+        let in_sudo = account.groups.iter().any(|group| group == "sudo") || sudo_user == Some(account.name.as_str());
         Ok(Self {
             name: account.name.clone(),
             is_root: account.uid == 0,
