@@ -58,7 +58,9 @@ impl Engine {
         let outcomes = self.run_steps(Arc::new(plan), mode).await;
 
         let mut counts = Counts::default();
-        outcomes.iter().for_each(|(_, outcome)| counts.add(outcome));
+        for (_, outcome) in &outcomes {
+            counts.add(outcome);
+        }
         let complete = !counts.broken() && counts.waiting == 0;
         self.events.emit(Event::Finished { at: Timestamp::now(), counts, seconds: began.elapsed().as_secs_f64(), complete });
         Report { outcomes, counts }

@@ -88,7 +88,7 @@ async fn tries_and_patience() {
     let twice = Patience::default().tries(2);
     plan.step("second-try", Dummy { needed: 2, failures: 1, ..Dummy::default() }).patience(twice).add();
     plan.step("too-few-tries", Dummy { needed: 3, failures: 2, ..Dummy::default() }).patience(twice).add();
-    let patient = Patience::settle(Duration::from_secs(60), Duration::from_millis(1));
+    let patient = Patience::settle(Duration::from_mins(1), Duration::from_millis(1));
     plan.step("comes-late", Dummy { waits: true, needed: 5, ..Dummy::default() }).patience(patient).add();
     assert_eq!(outcomes(plan, Mode::Apply).await, [Outcome::Changed, failed("apply failed"), Outcome::Unchanged]);
 }
