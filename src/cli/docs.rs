@@ -100,8 +100,8 @@ fn file_only() -> String {
     let (images, repository) = (Images::default(), DockerRepository::default());
     format!(
         "\n## Only in the file\n\n\
-         The first installation records the images that it used, with their digests; later runs keep them, whatever a newer tootstrap would take. A reference \
-         without tag gets Mastodon's version.\n\n\
+         The first installation records the images that it used, and their digests in `/etc/tootstrap/images.toml`; later runs keep them, whatever a newer \
+         tootstrap would take. A reference without tag gets Mastodon's version.\n\n\
          ```toml\n[images]\nmastodon_version = \"{}\"\nmastodon = \"{}\"\nstreaming = \"{}\"\npostgres = \"{}\"\nredis = \"{}\"\ncaddy = \"{}\"\n\n\
          # A mirror of Docker's packages. With a key of its own, the fingerprint is required.\n\
          [docker_repository]\nurl = \"{}\"\nkey_file = \"/etc/tootstrap/mirror.asc\"\nfingerprint = \"{}\"\n```\n",

@@ -1,5 +1,6 @@
 //! `tootstrap status`: is everything well?
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::Args;
@@ -11,6 +12,7 @@ use super::preview::{Preview, Silent};
 use super::{lock, need_root, tell};
 use crate::host::Probe;
 use crate::report::Outcome;
+use crate::resource::docker::digests;
 use crate::run::Report;
 
 /// Compare the machine with what is recorded, and change nothing
@@ -58,8 +60,21 @@ impl Status {
             tell(&format!("{}{restart}", motd(&site, &report)));
             return Ok(exit(&report));
         }
-        Ok(exit(&preview.run(vec![listing(self.json)]).await?))
+        let report = preview.run(vec![listing(self.json)]).await?;
+        if !self.json {
+            tell(&images(&digests::recorded(&machine).await?));
+        }
+        Ok(exit(&report))
     }
+}
+
+/// With which digest each image came.
+fn images(digests: &BTreeMap<String, String>) -> String {
+    if digests.is_empty() {
+        return "Images: none are recorded yet".into();
+    }
+    let line = |(image, digest): (&String, &String)| format!("\n  {image}\n    {}", digest.rsplit('@').next().unwrap_or(digest));
+    format!("Images, as recorded in {}{}", digests::IMAGES, digests.iter().map(line).collect::<String>())
 }
 
 /// What differs is wrong here, whoever changed it.
@@ -111,6 +126,13 @@ mod tests {
         }
         let named = outcomes.iter().enumerate().map(|(index, outcome)| (format!("group/{index}"), outcome.clone()));
         Report { outcomes: named.collect(), counts }
+    }
+
+    #[test]
+    fn images_with_their_digests() {
+        assert_eq!(images(&BTreeMap::new()), "Images: none are recorded yet");
+        let digests = BTreeMap::from([("redis:7-alpine".to_owned(), "redis@sha256:12".to_owned())]);
+        assert_eq!(images(&digests), "Images, as recorded in /etc/tootstrap/images.toml\n  redis:7-alpine\n    sha256:12");
     }
 
     #[test]

@@ -229,7 +229,7 @@ impl Event {
 
 fn clean_change(change: &mut Change, redactor: &Redactor) {
     match change {
-        Change::Do { what } => *what = redactor.clean(what),
+        Change::Do { what } | Change::Hasten { what } => *what = redactor.clean(what),
         Change::Set { what, from, to } => [what, from, to].into_iter().for_each(|text| *text = redactor.clean(text)),
         Change::Text { diff, .. } => *diff = redactor.clean(diff),
     }

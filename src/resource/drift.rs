@@ -29,6 +29,11 @@ pub enum Change {
         /// As it shall be.
         to: String,
     },
+    /// What hastens something that is waited for. The machine is as wanted without it, so a preview does not count it as pending.
+    Hasten {
+        /// The sentence.
+        what: String,
+    },
     /// A text file, as unified diff (secrets never get in here: a secret file is a `Do`).
     Text {
         /// Its path.
@@ -116,7 +121,7 @@ impl Drift {
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Do { what } => f.write_str(what),
+            Self::Do { what } | Self::Hasten { what } => f.write_str(what),
             Self::Set { what, from, to } => write!(f, "{what}: {from} → {to}"),
             Self::Text { path, diff } => write!(f, "edit {path}\n{diff}"),
         }

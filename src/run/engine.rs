@@ -170,7 +170,7 @@ impl StepRun<'_> {
         match (self.check().await, unknown_until) {
             (Ok(drift), _) if drift.is_empty() => (Outcome::Unchanged, Vec::new()),
             (Ok(drift), Some(after)) if drift.changes.is_empty() => (Outcome::Unknown { after }, Vec::new()),
-            (Ok(Drift { changes, wait: Some(wait) }), _) if changes.is_empty() => (wait.into(), changes),
+            (Ok(Drift { changes, wait: Some(wait) }), None) if only_hasten(&changes) => (wait.into(), changes),
             (Ok(drift), _) => (Outcome::Pending, drift.changes),
             (Err(_), Some(after)) => (Outcome::Unknown { after }, Vec::new()),
             (Err(error), None) => (failed(&error), Vec::new()),
@@ -296,6 +296,11 @@ fn is_stop(error: &anyhow::Error) -> bool {
 fn not_converged(changes: &[Change]) -> Outcome {
     let left: Vec<_> = changes.iter().map(ToString::to_string).collect();
     Outcome::Failed { why: format!("it was applied, but still differs: {}", left.join("; ")), remedy: None }
+}
+
+/// Whether no change is needed for the machine to be as wanted.
+fn only_hasten(changes: &[Change]) -> bool {
+    changes.iter().all(|change| matches!(change, Change::Hasten { .. }))
 }
 
 fn merge_new(all: &mut Vec<Change>, new: Vec<Change>) {

@@ -12,7 +12,7 @@ use crate::host::fake::FakeHost;
 use crate::host::{Access, Host, Probe};
 use crate::plan::{Patience, Plan};
 use crate::report::{Event, Events, Outcome, Redactor};
-use crate::resource::{Drift, File, Resource};
+use crate::resource::{Change, Drift, File, Resource};
 
 /// Differs until it was applied `needed` times; fails the first `failures` applies; stops the run when told.
 #[derive(Default)]
@@ -136,6 +136,34 @@ async fn a_preview_changes_nothing_and_says_what_it_cannot_know() {
     let outcomes: Vec<_> = report.outcomes.into_iter().map(|(_, outcome)| outcome).collect();
     assert_eq!(outcomes, [Outcome::Pending, Outcome::Unknown { after: "motd".into() }, Outcome::Unchanged]);
     assert!(host.take_log().is_empty());
+}
+
+/// Waits for the world, which an apply may hasten.
+struct Hastened;
+
+impl fmt::Display for Hastened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("hastened")
+    }
+}
+
+#[async_trait]
+impl Resource for Hastened {
+    async fn check(&self, _host: &dyn Probe) -> anyhow::Result<Drift> {
+        let mut drift = Drift::waiting("the world", "be patient");
+        drift.changes.push(Change::Hasten { what: "ask again".into() });
+        Ok(drift)
+    }
+}
+
+#[tokio::test]
+async fn in_a_preview_what_would_only_be_hastened_is_waited_for() {
+    let mut plan = Plan::default();
+    plan.step("free", Hastened).add();
+    let changing = plan.step("changing", Dummy { needed: 1, ..Dummy::default() }).add();
+    plan.step("depends", Hastened).needs([changing]).add();
+    let waiting = Outcome::Waiting { what: "the world".into(), remedy: "be patient".into() };
+    assert_eq!(outcomes(plan, Mode::Preview).await, [waiting, Outcome::Pending, Outcome::Pending]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Docker, and the Compose project in `/opt/mastodon`.
 
-mod digests;
+pub mod digests;
 mod image;
 mod ready;
 mod services;

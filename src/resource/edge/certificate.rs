@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
-use super::super::{Drift, Resource};
+use super::super::{Change, Drift, Resource};
 use super::reload;
 use crate::host::{Host, HostError, Method, Probe, Request};
 use crate::settings::DomainName;
@@ -65,7 +65,7 @@ impl Resource for Certificate {
             ),
         );
         if !self.asked.load(Ordering::Relaxed) {
-            drift.push_do(format!("have Caddy ask for the certificate for {names}"));
+            drift.changes.push(Change::Hasten { what: format!("have Caddy ask for the certificate for {names}") });
         }
         Ok(drift)
     }

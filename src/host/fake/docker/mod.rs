@@ -22,6 +22,8 @@ pub(crate) struct Docker {
     /// The Compose plugin's version; empty: there is no plugin.
     pub(crate) compose: &'static str,
     pub(crate) images: BTreeSet<String>,
+    /// Digests of images that are not the first ones of their tag.
+    pub(crate) digests: BTreeMap<String, String>,
     /// Containers of our project by service.
     pub(crate) containers: BTreeMap<String, FakeContainer>,
     /// Services that start but never become healthy.
@@ -59,6 +61,7 @@ impl Default for Docker {
             engine: "20.10.5+dfsg1",
             compose: "2.26.1-4",
             images: BTreeSet::new(),
+            digests: BTreeMap::new(),
             containers: BTreeMap::new(),
             never_healthy: BTreeSet::new(),
             prints_other_hashes: false,
@@ -156,7 +159,8 @@ fn engine(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
             }
             let line = |image: &&str| {
                 let name = image.split([':', '@']).next().unwrap_or_default();
-                if format.contains("RepoDigests") { format!("{name}@sha256:{} \n", "0".repeat(64)) } else { "sha256:1\n".into() }
+                let digest = machine.docker.digests.get(*image).cloned().unwrap_or_else(|| format!("{name}@sha256:{}", "0".repeat(64)));
+                if format.contains("RepoDigests") { format!("{digest} \n") } else { "sha256:1\n".into() }
             };
             Some(Reply::read(images.iter().map(line).collect::<Vec<_>>().concat()))
         }
