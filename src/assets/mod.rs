@@ -89,7 +89,7 @@ impl Project {
     /// Renders all files.
     ///
     /// # Errors
-    /// A value that a format cannot hold; settings that were parsed hold none but the mail relay's login, password and sender.
+    /// A value that a format cannot hold; settings that were parsed hold none.
     pub fn render(with: &Inputs) -> anyhow::Result<Self> {
         check_relay(&with.settings)?;
         let sizing = Sizing::of(&with.facts);

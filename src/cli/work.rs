@@ -17,7 +17,7 @@ use crate::plan::{self, Inputs};
 use crate::report::{Events, Journal, Made, Redactor, Renderer, journal, made, render};
 use crate::resume::COMPLETE;
 use crate::run::{Engine, Mode, Stop};
-use crate::secrets::{self, Secrets};
+use crate::secrets::{self, Entered};
 use crate::settings::{Handover, Settings};
 
 /// Do what is handed over on standard input (used by install)
@@ -48,7 +48,8 @@ async fn run(redactor: &Arc<Redactor>) -> End<Exit> {
     listen(&stop)?;
     let system = System::new(stop.clone());
     let facts = prepare::look(&system).await.map_err(Trouble::refused)?;
-    let secrets = all_secrets(&settings, &system).await?;
+    let entered = Entered { smtp_password: settings.smtp.as_ref().map(|smtp| smtp.password.clone()) };
+    let secrets = secrets::keep_entered(&system, entered).await?;
     for secret in secrets.all() {
         redactor.hide(secret);
     }
@@ -105,17 +106,6 @@ fn listen(stop: &Stop) -> anyhow::Result<()> {
         }
     });
     Ok(())
-}
-
-/// The machine's secrets, made now if there are none, with what was entered this time.
-async fn all_secrets(settings: &Settings, system: &System) -> anyhow::Result<Secrets> {
-    let mut secrets = secrets::load_or_create(system).await?;
-    let entered = settings.smtp.as_ref().map(|smtp| smtp.password.expose_secret());
-    if entered != secrets.entered.smtp_password.as_ref().map(ExposeSecret::expose_secret) {
-        secrets.entered.smtp_password = settings.smtp.as_ref().map(|smtp| smtp.password.clone());
-        secrets::store(system, &secrets).await.context("cannot keep the password at the mail relay")?;
-    }
-    Ok(secrets)
 }
 
 /// The record has everything now, and a restart of the machine needs not go on with anything.

@@ -8,6 +8,7 @@ use super::{Inputs, build};
 use crate::host::fake::{FakeHost, Node, Trouble};
 use crate::report::{Events, Outcome, Redactor};
 use crate::run::{Engine, Mode, Report, Stop};
+use crate::settings::Smtp;
 
 async fn run(host: &FakeHost, mode: Mode, stop: Stop) -> Report {
     let (events, _unread) = Events::new(Arc::new(Redactor::default()));
@@ -33,6 +34,35 @@ fn broken(report: &Report) -> Vec<&(String, Outcome)> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_password_at_the_mail_relay_stands_in_one_file_of_the_plan_and_in_no_event() {
+    let (host, mut inputs) = (FakeHost::debian(), Inputs::sample());
+    inputs.settings.smtp = Some(Smtp {
+        server: "smtp.other-mail.org".parse().unwrap(),
+        port: 587,
+        login: "login".into(),
+        password: "hunter22".into(),
+        from: "a@other-mail.org".into(),
+    });
+    // Nothing is hidden by this redactor.
+    let (events, mut stream) = Events::new(Arc::new(Redactor::default()));
+    let engine = Engine { host: Arc::new(host.clone()), events, stop: Stop::default(), jobs: 1 };
+    engine.run(build(&inputs), Mode::Apply).await;
+    drop(engine);
+    let mut told = String::new();
+    while let Some(event) = stream.recv().await {
+        told += &serde_json::to_string(&event).unwrap();
+    }
+    let holders = |text: &str| {
+        let machine = host.machine();
+        let paths: Vec<_> = machine.nodes.keys().filter(|path| machine.text(path).contains(text)).cloned().collect();
+        paths
+    };
+    assert_eq!(holders("smtp.other-mail.org"), ["/etc/tootstrap/settings.toml", "/opt/mastodon/env.production"].map(PathBuf::from));
+    assert_eq!(holders("hunter22"), [PathBuf::from("/opt/mastodon/secrets.env")]);
+    assert!(told.contains("/opt/mastodon/secrets.env") && !told.contains("hunter22"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_second_run_changes_nothing() {
     let host = FakeHost::debian();
     let first = install(&host).await;
@@ -54,6 +84,18 @@ async fn a_preview_of_a_bare_machine_changes_nothing_and_fails_nowhere() {
     assert_eq!(files(&host), before);
     assert_eq!((report.counts.failed, report.counts.blocked, report.counts.changed), (0, 0, 0), "{:?}", broken(&report));
     assert!(report.counts.pending > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_that_cannot_be_had_yet_is_waited_for_and_nothing_is_pending() {
+    let host = FakeHost::debian();
+    host.machine().docker.issues = false;
+    install(&host).await;
+    host.take_log();
+    let status = run(&host, Mode::Preview, Stop::default()).await;
+    assert_eq!((status.counts.waiting, status.counts.unchanged + 1), (1, status.counts.total()), "{:?}", broken(&status));
+    assert!(matches!(broken(&status).as_slice(), [(id, Outcome::Waiting { .. })] if id == "edge/certificate"));
+    assert_eq!(host.take_log(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ mod store;
 
 use secrecy::SecretString;
 
-pub use store::{PATH, load, load_or_create, store};
+pub use store::{PATH, keep_entered, load, load_or_create};
 
 /// Every secret of the installation.
 #[derive(Clone, Debug)]

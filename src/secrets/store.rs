@@ -85,8 +85,22 @@ pub async fn load_or_create(host: &dyn Host) -> anyhow::Result<Secrets> {
     Ok(secrets)
 }
 
+/// The secrets of this machine as [`load_or_create`] gives them, with what the operator entered: kept for later runs.
+///
+/// # Errors
+/// As [`load_or_create`].
+pub async fn keep_entered(host: &dyn Host, entered: Entered) -> anyhow::Result<Secrets> {
+    let mut secrets = load_or_create(host).await?;
+    let password = |entered: &Entered| entered.smtp_password.as_ref().map(|password| password.expose_secret().to_owned());
+    if password(&entered) != password(&secrets.entered) {
+        secrets.entered = entered;
+        store(host, &secrets).await.context("cannot keep the password at the mail relay")?;
+    }
+    Ok(secrets)
+}
+
 /// Writes the file, readable by root only from its first moment. To change anything but [`Entered`] is a mistake.
-pub async fn store(host: &dyn Host, secrets: &Secrets) -> anyhow::Result<()> {
+async fn store(host: &dyn Host, secrets: &Secrets) -> anyhow::Result<()> {
     let directory = Path::new(PATH).parent().context("a path with a directory")?;
     host.make_dir(directory, Access::root(0o700)).await?;
     let text = SecretString::from(render(secrets)?);
@@ -193,12 +207,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_entered_may_change() {
+    async fn what_was_entered_is_kept_and_may_change() {
         let host = FakeHost::debian();
-        let mut secrets = load_or_create(&host).await.unwrap();
-        secrets.entered.smtp_password = Some("it's \"new\"\\".into());
-        store(&host, &secrets).await.unwrap();
-        assert_eq!(values(&load(&host).await.unwrap().unwrap()), values(&secrets));
+        let generated = values(&load_or_create(&host).await.unwrap());
+        host.take_log();
+        let write = "write /etc/tootstrap/secrets.toml 600";
+        for (entered, writes) in
+            [(Some("hunter22"), true), (Some("hunter22"), false), (Some("it's \"new\"\\"), true), (None, true), (None, false)]
+        {
+            let secrets = keep_entered(&host, Entered { smtp_password: entered.map(Into::into) }).await.unwrap();
+            let stored = load(&host).await.unwrap().unwrap();
+            assert_eq!(stored.entered.smtp_password.as_ref().map(ExposeSecret::expose_secret), entered);
+            assert_eq!(values(&stored), values(&secrets));
+            assert!(generated.iter().all(|value| values(&stored).contains(value)), "what was generated stays");
+            assert_eq!(host.take_log().iter().any(|mutation| mutation == write), writes, "{entered:?}");
+        }
     }
 
     #[tokio::test]

@@ -118,15 +118,16 @@ impl fmt::Display for Field {
 #[derive(Debug, Default)]
 pub struct Refusal {
     problems: Vec<(Field, String)>,
-    token_given: bool,
+    /// Secrets that came with the settings: they are not kept, so they have to come again.
+    again: Vec<Field>,
     /// No other answer helps.
     in_vain: bool,
 }
 
 impl Refusal {
-    /// Remembers that a token came with the settings: it is not kept, so it has to come again.
-    pub(super) fn token_given(&mut self) {
-        self.token_given = true;
+    /// Remembers that a secret came with the settings.
+    pub(super) fn secret_given(&mut self, field: Field) {
+        self.again.push(field);
     }
 
     /// Remembers that the machine cannot be made what was asked for, whatever else is answered.
@@ -170,8 +171,7 @@ impl Refusal {
     /// The one command that goes on, once the kept answers are written. `None`: it is not the settings that are wrong.
     pub fn next_command(&self) -> Option<String> {
         let mut flags: Vec<&str> = Vec::new();
-        let token = self.token_given.then_some(Field::Token);
-        for flag in self.problems.iter().map(|(field, _)| *field).chain(token).filter_map(Field::flag) {
+        for flag in self.problems.iter().map(|(field, _)| field).chain(&self.again).copied().filter_map(Field::flag) {
             if !flags.contains(&flag) {
                 flags.push(flag);
             }

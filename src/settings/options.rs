@@ -266,3 +266,66 @@ impl RepositoryOptions {
         first!(self, other, RepositoryOptions { url, key_file, fingerprint })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
+    use super::*;
+
+    fn command() -> Command {
+        Options::augment_args(Command::new("install"))
+    }
+
+    #[test]
+    fn a_setting_is_the_same_by_flag_and_by_key() {
+        for (flag, key) in [
+            ("--domain=a.org", "domain = 'a.org'"),
+            ("--subdomain=social", "subdomain = 'social'"),
+            ("--email=a@b.org", "email = 'a@b.org'"),
+            ("--handle-domain=a.org", "handle_domain = 'a.org'"),
+            ("--address=203.0.113.10", "address = ['203.0.113.10']"),
+            ("--owner=alice", "owner = 'alice'"),
+            ("--owner-email=a@b.org", "owner_email = 'a@b.org'"),
+            ("--single-user", "single_user = true"),
+            ("--registrations=closed", "registrations = 'closed'"),
+            ("--sudo-user=alice", "sudo_user = 'alice'"),
+            ("--disable-root=no", "disable_root = 'no'"),
+            ("--harden", "harden = 'yes'"),
+            ("--no-harden", "harden = false"),
+            ("--smtp-server=a.org", "[smtp]\nserver = 'a.org'"),
+            ("--smtp-port=465", "[smtp]\nport = 465"),
+            ("--smtp-login=alice", "[smtp]\nlogin = 'alice'"),
+            ("--smtp-from=a@b.org", "[smtp]\nfrom = 'a@b.org'"),
+        ] {
+            let matches = command().try_get_matches_from(["install", flag]).expect(flag);
+            let by_flag = Options::from_arg_matches(&matches).expect(flag).tidied();
+            assert_ne!(by_flag, Options::default(), "{flag}");
+            assert_eq!(by_flag, toml::from_str(key).expect(key), "{flag}");
+        }
+        for flag in ["--linode-token-file=/f", "--smtp-password-file=/f", "--replace-dns"] {
+            command().try_get_matches_from(["install", flag]).expect(flag);
+        }
+    }
+
+    #[test]
+    fn a_setting_is_also_a_field_of_the_form() {
+        let command = command();
+        let variables: Vec<_> = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str()).collect();
+        let expected = [
+            "DOMAIN",
+            "SUBDOMAIN",
+            "SOA_EMAIL_ADDRESS",
+            "OWNER_USERNAME",
+            "OWNER_EMAIL",
+            "SINGLE_USER_MODE",
+            "USER_NAME",
+            "DISABLE_ROOT",
+            "SMTP_SERVER",
+            "SMTP_PORT",
+            "SMTP_LOGIN",
+            "SMTP_FROM_ADDRESS",
+        ];
+        assert_eq!(variables, expected);
+    }
+}

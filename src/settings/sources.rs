@@ -30,6 +30,8 @@ pub struct Given {
     pub token: Option<SecretString>,
     /// Password at the mail relay.
     pub smtp_password: Option<SecretString>,
+    /// That password came now, not from the machine's secrets: a refused run does not keep it.
+    pub smtp_password_is_new: bool,
     /// What the last run recorded.
     pub recorded: Option<Options>,
 }
@@ -62,11 +64,12 @@ pub async fn gather(flags: Options, env: SecretEnv, file: Option<&Path>, probe: 
         Some(path) => Some(secret_file(path, probe).await?),
         None => env.token,
     };
-    let smtp_password = match (&flags.smtp.password_file, env.smtp_password) {
-        (Some(path), _) => Some(secret_file(path, probe).await?),
-        (None, Some(password)) => Some(password),
-        (None, None) => kept_smtp_password(probe).await?,
+    let entered = match &flags.smtp.password_file {
+        Some(path) => Some(secret_file(path, probe).await?),
+        None => env.smtp_password,
     };
+    let smtp_password_is_new = entered.is_some();
+    let smtp_password = if smtp_password_is_new { entered } else { kept_smtp_password(probe).await? };
     let mut options = flags;
     if let Some(path) = file {
         let given = read(path, probe).await?.ok_or_else(|| anyhow!("there is no file {}", path.display())).remedy("check --settings")?;
@@ -80,7 +83,7 @@ pub async fn gather(flags: Options, env: SecretEnv, file: Option<&Path>, probe: 
     if let Some(recorded) = &recorded {
         options = options.or(recorded.clone());
     }
-    Ok(Given { options, token, smtp_password, recorded })
+    Ok(Given { options, token, smtp_password, smtp_password_is_new, recorded })
 }
 
 /// Reads a settings file.
@@ -183,7 +186,15 @@ mod tests {
         let given = gather(flags, env.clone(), None, &host).await.expect("settings");
         assert_eq!(given.token.expect("a token").expose_secret(), "from-file\n");
         assert_eq!(given.smtp_password.expect("a password").expose_secret(), "kept");
+        assert!(!given.smtp_password_is_new);
         let given = gather(Options::default(), env, None, &host).await.expect("settings");
         assert_eq!(given.token.expect("a token").expose_secret(), "from-env");
+        host.machine().place("/root/password", Kind::File, "from-file\n", 0o600);
+        let smtp = super::super::SmtpOptions { password_file: Some("/root/password".into()), ..Default::default() };
+        let env = SecretEnv { token: None, smtp_password: Some("from-env".into()) };
+        for (smtp, wanted) in [(smtp, "from-file\n"), (Default::default(), "from-env")] {
+            let given = gather(Options { smtp, ..Options::default() }, env.clone(), None, &host).await.expect("settings");
+            assert_eq!((given.smtp_password.expect("a password").expose_secret(), given.smtp_password_is_new), (wanted, true));
+        }
     }
 }

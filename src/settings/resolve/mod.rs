@@ -11,6 +11,7 @@ use super::{
     ApiToken, DockerRepository, DomainName, EmailAddress, Given, Images, OwnerName, PublicAddress, Registrations, Settings, Smtp, UserName,
     address, machine,
 };
+use crate::assets::escape::storable;
 use crate::facts::Facts;
 use crate::host::Host;
 
@@ -30,7 +31,10 @@ pub struct Accepted {
 pub async fn resolve(given: &Given, facts: &Facts, host: &dyn Host) -> Result<Accepted, Refusal> {
     let (mut refusal, mut notes) = (Refusal::default(), Vec::new());
     if given.token.is_some() {
-        refusal.token_given();
+        refusal.secret_given(Field::Token);
+    }
+    if given.smtp_password_is_new {
+        refusal.secret_given(Field::SmtpPassword);
     }
     let found = address::find(&given.options.address, facts.linode, host, &mut refusal, &mut notes).await;
     let mut reading = Reading { options: &given.options, refusal, notes };
@@ -235,19 +239,38 @@ impl Reading<'_> {
         let port = options.port.as_deref().unwrap_or("587");
         let port = port.trim().parse::<u16>().ok().filter(|port| *port > 0).ok_or("is no port; give a number from 1 to 65535");
         let port = self.refusal.check(Field::SmtpPort, options.port.as_deref().unwrap_or_default(), port);
-        let login = options.login.clone().filter(|login| printable(login));
-        if login.is_none() {
-            self.refusal.add(Field::SmtpLogin, "is missing; give the login name at the mail relay");
-        }
-        let password = password.map(|password| SecretString::from(password.expose_secret().trim_end_matches(['\r', '\n'])));
-        if password.is_none() {
-            self.refusal.add(Field::SmtpPassword, "is missing; give the password at the mail relay (in a file, or as SMTP_PASSWORD)");
-        }
+        let login = self.smtp_login(options.login.as_ref());
+        let password = self.smtp_password(password);
         let from = match &options.from {
             Some(from) => self.refusal.check(Field::SmtpFrom, from, sender(from))?,
             None => format!("Mastodon <notifications@{}>", site?),
         };
         Some(Smtp { server: server?, port: port?, login: login?, password: password?, from })
+    }
+
+    fn smtp_login(&mut self, login: Option<&String>) -> Option<String> {
+        let Some(login) = login else {
+            self.refusal.add(Field::SmtpLogin, "is missing; give the login name at the mail relay");
+            return None;
+        };
+        let stored = storable(login).map(|()| login.clone());
+        self.refusal.check(Field::SmtpLogin, login, stored)
+    }
+
+    /// The refusal does not show the value.
+    fn smtp_password(&mut self, password: Option<&SecretString>) -> Option<SecretString> {
+        let Some(password) = password else {
+            self.refusal.add(Field::SmtpPassword, "is missing; give the password at the mail relay (in a file, or as SMTP_PASSWORD)");
+            return None;
+        };
+        let password = password.expose_secret().trim_end_matches(['\r', '\n']);
+        match storable(password) {
+            Ok(()) => Some(password.into()),
+            Err(why) => {
+                self.refusal.add(Field::SmtpPassword, format!("the password {why}; have the mail relay issue another one"));
+                None
+            }
+        }
     }
 
     fn images(&mut self, options: &ImageOptions) -> Images {
@@ -323,18 +346,15 @@ fn yes_or_no(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-fn printable(text: &str) -> bool {
-    !text.is_empty() && !text.chars().any(char::is_control)
-}
-
 /// `Name <address>` or an address.
 fn sender(text: &str) -> Result<String, String> {
     let text = text.trim();
+    storable(text)?;
     match text.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) {
         Some((name, address)) => {
             let address: EmailAddress = address.parse()?;
             let name = name.trim();
-            if name.chars().any(|c| c.is_control() || "\"<>,;:@\\".contains(c)) {
+            if name.contains(['"', '<', '>', ',', ';', ':', '@']) {
                 return Err("has a name with a character that needs quoting; use letters, digits and blanks".into());
             }
             Ok(if name.is_empty() { address.to_string() } else { format!("{name} <{address}>") })

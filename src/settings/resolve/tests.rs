@@ -1,10 +1,11 @@
 //! Settings on a simulated machine: what is refused, what becomes of the rest, and that it survives its record.
 
-use super::super::{Handover, Refusal, record};
+use super::super::{Handover, RECORDED, Refusal, SecretEnv, gather, record};
 use super::*;
 use crate::facts::Release;
 use crate::host::fake::FakeHost;
 use crate::host::{Account, Answer, Kind, Record, RecordType};
+use crate::secrets::{Entered, keep_entered};
 
 const GOOD: &str = "domain = 'fedi-test.org'\nsubdomain = 'social'\nemail = 'h@mail.org'\nowner = 'Alice'\n";
 
@@ -109,6 +110,16 @@ async fn every_bad_value_is_named_as_the_form_calls_it() {
         ("[smtp]\nlogin = 'x'", "--smtp-login: \"x\" needs a mail relay"),
         ("[smtp]\nserver = 'smtp.mail.org'\nlogin = 'x'\nport = 0", "--smtp-port: \"0\" is no port"),
         ("[smtp]\nserver = 'smtp.mail.org'\nlogin = 'x'\nfrom = 'nobody'", "--smtp-from: \"nobody\" has no @"),
+        ("[smtp]\nserver = 'smtp.mail.org'\nlogin = \"it's\"", "--smtp-login: \"it's\" contains a single quote"),
+        ("[smtp]\nserver = 'smtp.mail.org'\nlogin = 'a\\b'", "contains a backslash"),
+        ("[smtp]\nserver = 'smtp.mail.org'\nlogin = \"a\\tb\"", "contains a line break or another control character"),
+        (
+            "[smtp]\nserver = 'smtp.mail.org'\nlogin = 'x'\nfrom = \"Al's <a@mail.org>\"",
+            "--smtp-from: \"Al's <a@mail.org>\" contains a single",
+        ),
+        ("[smtp]\nserver = 'smtp.mail.org'\nlogin = 'x'\nfrom = \"o'neil@mail.org\"", "contains a single quote"),
+        ("email = 'h{x}@mail.org'", "soa_email_address (--email): \"h{x}@mail.org\" contains `{` before the @"),
+        ("owner_email = 'h`@mail.org'", "owner_email (--owner-email): \"h`@mail.org\" contains ``` before the @"),
         ("[images]\nmastodon_version = 'latest'", "[images]: \"vlatest\" is no version"),
         ("[images]\nredis = 'redis; reboot'", "[images]: \"redis; reboot\" contains ';'"),
         ("[docker_repository]\nurl = 'http://mirror.org'", "[docker_repository]: \"http://mirror.org\" is no https"),
@@ -121,6 +132,20 @@ async fn every_bad_value_is_named_as_the_form_calls_it() {
         let refusal = refused(&given(&format!("{}\n{text}", good.join("\n"))), &machine()).await;
         assert!(refusal.to_string().contains(problem), "{text}: {refusal}");
         assert_eq!(refusal.to_string().lines().count(), 1, "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_no_file_can_carry_is_refused_without_showing_it() {
+    for (password, why) in
+        [("it's-hunter", "a single quote"), ("hunter\\2", "a backslash"), ("hunter\n2", "a line break or another control character")]
+    {
+        let mut given = given(&format!("{GOOD}[smtp]\nserver = 'smtp.mail.org'\nlogin = 'x'"));
+        given.smtp_password = Some(password.into());
+        let refusal = refused(&given, &machine()).await;
+        let text = refusal.to_string();
+        assert!(text.contains(&format!("--smtp-password-file: the password contains {why}")) && !text.contains("hunter"), "{text}");
+        assert_eq!(refusal.next_command().as_deref(), Some("tootstrap install --smtp-password-file FILE"));
     }
 }
 
@@ -143,6 +168,9 @@ async fn all_problems_are_told_at_once_and_the_good_answers_are_kept() {
         refusal.next_command().expect("a command"),
         "tootstrap install --domain NAME --email ADDRESS --sudo-user NAME --linode-token-file FILE"
     );
+    given.smtp_password_is_new = true;
+    let command = refused(&given, &machine()).await.next_command().expect("a command");
+    assert!(command.ends_with("--linode-token-file FILE --smtp-password-file FILE"), "{command}");
     let kept: Options = toml::from_str("owner = 'Alice'\nsingle_user = 'Yes'").expect("options");
     assert_eq!(refusal.kept(given.options), kept);
 }
@@ -217,6 +245,27 @@ async fn record_and_handover_give_the_same_settings_again() {
         let received = Handover::read(pipe.expose_secret()).and_then(Handover::settings).expect("settings");
         assert_eq!(format!("{received:?}"), format!("{settings:?}"));
     }
+}
+
+#[tokio::test]
+async fn a_later_run_without_flags_keeps_the_mail_relay_and_its_password() {
+    let host = machine();
+    host.machine().place("/root/password", Kind::File, "hunter22\n", 0o600);
+    let mut flags: Options = toml::from_str(&format!("{GOOD}[smtp]\nserver = 'smtp.mail.org'\nlogin = 'x'")).expect("options");
+    flags.smtp.password_file = Some("/root/password".into());
+    let given = gather(flags, SecretEnv::default(), None, &host).await.expect("settings");
+    let first = resolve(&given, &facts(false), &host).await.expect("settings").settings;
+    let password = |settings: &Settings| settings.smtp.as_ref().map(|smtp| smtp.password.expose_secret().to_owned());
+    assert_eq!(password(&first).as_deref(), Some("hunter22"));
+
+    let entered = Entered { smtp_password: password(&first).map(Into::into) };
+    keep_entered(&host, entered).await.expect("secrets");
+    host.machine().place(RECORDED, Kind::File, &record(&first), 0o600);
+    host.machine().nodes.remove(std::path::Path::new("/root/password"));
+    let given = gather(Options::default(), SecretEnv::default(), None, &host).await.expect("settings");
+    let second = resolve(&given, &facts(false), &host).await.expect("settings").settings;
+    assert_eq!(format!("{second:?}"), format!("{first:?}"));
+    assert_eq!(password(&second), password(&first));
 }
 
 #[tokio::test]
