@@ -125,6 +125,7 @@ async fn kept_smtp_password(probe: &dyn Probe) -> anyhow::Result<Option<SecretSt
 
 #[cfg(test)]
 mod tests {
+    use super::super::SmtpOptions;
     use super::*;
     use crate::host::Kind;
     use crate::host::fake::FakeHost;
@@ -190,9 +191,9 @@ mod tests {
         let given = gather(Options::default(), env, None, &host).await.expect("settings");
         assert_eq!(given.token.expect("a token").expose_secret(), "from-env");
         host.machine().place("/root/password", Kind::File, "from-file\n", 0o600);
-        let smtp = super::super::SmtpOptions { password_file: Some("/root/password".into()), ..Default::default() };
+        let smtp = SmtpOptions { password_file: Some("/root/password".into()), ..Default::default() };
         let env = SecretEnv { token: None, smtp_password: Some("from-env".into()) };
-        for (smtp, wanted) in [(smtp, "from-file\n"), (Default::default(), "from-env")] {
+        for (smtp, wanted) in [(smtp, "from-file\n"), (SmtpOptions::default(), "from-env")] {
             let given = gather(Options { smtp, ..Options::default() }, env.clone(), None, &host).await.expect("settings");
             assert_eq!((given.smtp_password.expect("a password").expose_secret(), given.smtp_password_is_new), (wanted, true));
         }
