@@ -9,7 +9,7 @@ PROFILE ?= release
 BUILT = target/x86_64-unknown-linux-musl/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/tootstrap
 
 .PHONY: dist
-dist: ## The static binary and the StackScript, install.sh and cloud-init.yaml that fetch it: dist/
+dist: setup ## The static binary and the StackScript, install.sh and cloud-init.yaml that fetch it: dist/
 	cargo build --profile $(PROFILE) --target x86_64-unknown-linux-musl
 	@file -b $(BUILT) | grep -Eq 'statically linked|static-pie linked' || { echo '$(BUILT) is not statically linked' >&2; exit 1; }
 	mkdir -p $(DIST)
