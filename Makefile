@@ -8,7 +8,7 @@ BED := tests/testbed/bed
 .PHONY: help setup build check fmt docs docs-check unit e2e test demo demo-down clean-cache
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | expand -t 14
 
 setup: ## Debian packages and the Rust target that building and testing need
 	@tests/setup
