@@ -5,13 +5,13 @@ use std::path::Path;
 use super::exit::Trouble;
 use super::prepare::refused;
 use crate::host::{Access, Host};
-use crate::settings::{ANSWERS, Options, Refusal};
+use crate::settings::{ANSWERS, Given, Options, Refusal};
 
-/// Keeps the good answers and tells how to go on.
-pub(super) async fn keep(refusal: &Refusal, answers: Options, host: &dyn Host) -> Trouble {
+/// Keeps the good answers and tells how to go on. Where a record exists nothing is kept: a later run must not meet forgotten wishes.
+pub(super) async fn keep(refusal: &Refusal, given: Given, host: &dyn Host) -> Trouble {
     let error = refused(refusal);
-    let Some(command) = refusal.next_command() else { return Trouble::refused(error) };
-    match write(&refusal.kept(answers), host).await {
+    let Some(command) = refusal.next_command().filter(|_| !given.is_recorded()) else { return Trouble::refused(error) };
+    match write(&refusal.kept(given.options), host).await {
         Ok(()) => Trouble::refused(anyhow::anyhow!("{error}\nThe other answers are kept. Go on with one command:\n\n  {command}\n")),
         Err(problem) => Trouble::refused(anyhow::anyhow!("{error}\nThe other answers could not be kept: {problem:#}\n")),
     }
@@ -33,4 +33,48 @@ pub(super) async fn forget(host: &dyn Host) -> anyhow::Result<()> {
         host.remove(Path::new(ANSWERS)).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Facts, Release};
+    use crate::host::fake::FakeHost;
+    use crate::settings::resolve;
+
+    const FACTS: Facts = Facts {
+        release: Release::Bullseye,
+        architecture: String::new(),
+        memory: 2 << 30,
+        cpus: 1,
+        linode: false,
+        ssh_ports: Vec::new(),
+        foreign_docker: false,
+        docker_packages: Vec::new(),
+        foreign_firewall: None,
+    };
+
+    fn options(text: &str) -> Options {
+        toml::from_str(text).expect("options")
+    }
+
+    #[tokio::test]
+    async fn answers_are_kept_only_where_nothing_is_recorded() {
+        for (recorded, kept) in
+            [(None, true), (Some("owner = 'Ada'"), true), (Some("owner = 'Ada'\n[resolved]\nsite = 'social.fedi-test.org'"), false)]
+        {
+            let host = FakeHost::debian();
+            let given = Given {
+                options: options("domain = 'fedi-test.org'\nowner = '@Ada'\nsudo_user = 'bob'\naddress = ['203.0.113.10']"),
+                recorded: recorded.map(options),
+                ..Given::default()
+            };
+            let refusal = resolve(&given, &FACTS, &host).await.expect_err("a refusal");
+            let told = format!("{:#}", keep(&refusal, given, &host).await.error);
+            assert!(told.contains("owner_username (--owner): \"@Ada\""), "{told}");
+            assert_eq!(told.contains("Go on with one command:\n\n  tootstrap install "), kept, "{told}");
+            let written = host.probe().read_text(Path::new(ANSWERS)).await.expect("a file system");
+            assert_eq!(written.map(|text| options(&text).sudo_user), kept.then(|| Some("bob".to_owned())));
+        }
+    }
 }

@@ -59,7 +59,7 @@ impl Install {
         let Prepared { given, judged, .. } = prepare::prepare(&self.wishes, &system, &redactor, ask).await?;
         let accepted = match judged {
             Ok(accepted) => accepted,
-            Err(refusal) => return Err(answers::keep(&refusal, given.options, &system).await),
+            Err(refusal) => return Err(answers::keep(&refusal, given, &system).await),
         };
         let handover = Handover::new(&accepted.settings, self.jobs, accepted.notes);
         let exit = work(&handover, &system, self.json).await?;

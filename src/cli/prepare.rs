@@ -87,7 +87,7 @@ pub(super) fn redactor() -> Arc<Redactor> {
 /// Nothing is recorded (a file that the operator put there is no record), or it cannot be understood any more.
 pub(super) async fn recorded(system: &System, redactor: &Redactor) -> End<Prepared> {
     let prepared = prepare(&Wishes::default(), system, redactor, Ask::Never).await?;
-    if prepared.given.recorded.as_ref().is_none_or(|recorded| recorded.resolved.is_none()) {
+    if !prepared.given.is_recorded() {
         return Err(Trouble::failed(anyhow!("tootstrap has not installed anything here yet")));
     }
     Ok(prepared)

@@ -8,7 +8,7 @@ use crate::settings::{DomainName, EmailAddress, Given, Options, OwnerName};
 /// Asks on the terminal, if there is one.
 pub(super) fn on_terminal(given: &mut Given, linode: bool) -> io::Result<()> {
     let (input, output) = (io::stdin(), io::stderr());
-    if !input.is_terminal() || !output.is_terminal() || given.recorded.as_ref().is_some_and(|recorded| recorded.resolved.is_some()) {
+    if !input.is_terminal() || !output.is_terminal() || given.is_recorded() {
         return Ok(());
     }
     Dialogue { input: input.lock(), output: output.lock() }.fill(&mut given.options, linode)

@@ -8,6 +8,7 @@ use super::field::{Field, Refusal};
 use super::resolve::{Parsed, Site};
 use super::{DockerRepository, DomainName, Options, UserName, mail};
 use crate::host::{Cmd, Kind, Method, Probe, Request};
+use crate::resume::COMPLETE;
 
 /// Our Compose project.
 const PROJECT: &str = "/opt/mastodon";
@@ -22,6 +23,9 @@ pub(super) async fn judge(parsed: &Parsed, recorded: Option<&Options>, probe: &d
             sudo_user(name, probe, refusal).await?;
         }
         docker_key(&parsed.docker_repository, probe, refusal).await?;
+        if probe.stat(Path::new(COMPLETE)).await?.is_some() {
+            same_owner(parsed, recorded, refusal);
+        }
         let Some(site) = &parsed.site else { return anyhow::Ok(()) };
         let handle_domain = parsed.handle_domain.as_ref().unwrap_or(&site.name);
         installed = is_installed(probe).await?;
@@ -84,6 +88,30 @@ fn same_site(site: &Site, handle_domain: &DomainName, recorded: Option<&Options>
             refusal.value(field, wanted.as_str(), why);
             refusal.in_vain();
         }
+    }
+}
+
+/// The owner's account is made once; later, accounts are Mastodon's own affair.
+fn same_owner(parsed: &Parsed, recorded: Option<&Options>, refusal: &mut Refusal) {
+    let Some(resolved) = recorded.and_then(|recorded| recorded.resolved.as_ref()) else { return };
+    let other = |wanted: &str, installed: &str| !installed.is_empty() && !wanted.eq_ignore_ascii_case(installed);
+    if let Some(owner) = parsed.owner.as_ref().filter(|owner| other(owner.as_str(), &resolved.owner)) {
+        let why = format!(
+            "is not the owner of the server that is installed here: that is {}. Leave this setting out; Mastodon itself makes another owner: \
+             docker compose --project-directory {PROJECT} run --rm web tootctl accounts create {owner} --email ADDRESS --confirmed --role Owner",
+            resolved.owner
+        );
+        refusal.value(Field::Owner, owner.as_str(), why);
+        refusal.in_vain();
+    }
+    if let Some(email) = parsed.owner_email.as_ref().filter(|email| other(email.as_str(), &resolved.owner_email)) {
+        let why = format!(
+            "is not the address with which the owner's account was made: that is {}. Leave this setting out; the owner changes it in Mastodon: \
+             Preferences, Account",
+            resolved.owner_email
+        );
+        refusal.value(Field::OwnerEmail, email.as_str(), why);
+        refusal.in_vain();
     }
 }
 
@@ -167,7 +195,7 @@ async fn mailboxes(parsed: &Parsed, known: Option<&Options>, probe: &dyn Probe, 
     let same = parsed.owner_email == parsed.contact;
     let addresses = [(Field::Email, &parsed.contact), (Field::OwnerEmail, &parsed.owner_email)];
     for (field, address) in addresses.into_iter().take(if same { 1 } else { 2 }) {
-        let Some(address) = address else { continue };
+        let Some(address) = address.as_ref().filter(|_| !refusal.names(field)) else { continue };
         let known =
             known.is_some_and(|known| [&known.email, &known.owner_email].into_iter().flatten().any(|text| text == address.as_str()));
         if known {

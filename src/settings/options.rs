@@ -159,6 +159,10 @@ pub struct Resolved {
     pub site: String,
     /// Name in handles.
     pub handle_domain: String,
+    /// Name of the owner's account.
+    pub owner: String,
+    /// The address with which that account was made.
+    pub owner_email: String,
     /// Where its names point.
     pub address: Vec<String>,
 }

@@ -87,6 +87,8 @@ impl Record {
                 tootstrap: env!("CARGO_PKG_VERSION").into(),
                 site: settings.site.to_string(),
                 handle_domain: settings.handle_domain.to_string(),
+                owner: settings.owner.to_string(),
+                owner_email: settings.owner_email.to_string(),
                 address,
             },
         }

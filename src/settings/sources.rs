@@ -12,7 +12,7 @@ use crate::report::WithRemedy;
 /// What this machine's installation was made from: written by every run, read by every later one. It may be put there before the first.
 pub const RECORDED: &str = "/etc/tootstrap/settings.toml";
 
-/// Good answers of a form that was refused.
+/// Good answers of a form that was refused. They count only as long as nothing is recorded, so that they never meet an installed server.
 pub const ANSWERS: &str = "/etc/tootstrap/answers.toml";
 
 /// Secrets of this machine; of them only the mail relay's password is a setting.
@@ -34,6 +34,17 @@ pub struct Given {
     pub smtp_password_is_new: bool,
     /// What the last run recorded.
     pub recorded: Option<Options>,
+}
+
+impl Given {
+    /// A run has begun here before: its record holds, not the answers of a refused form. A file that the operator put there is no record.
+    pub fn is_recorded(&self) -> bool {
+        is_record(self.recorded.as_ref())
+    }
+}
+
+fn is_record(recorded: Option<&Options>) -> bool {
+    recorded.is_some_and(|recorded| recorded.resolved.is_some())
 }
 
 /// Secrets that came through the environment.
@@ -75,10 +86,12 @@ pub async fn gather(flags: Options, env: SecretEnv, file: Option<&Path>, probe: 
         let given = read(path, probe).await?.ok_or_else(|| anyhow!("there is no file {}", path.display())).remedy("check --settings")?;
         options = options.or(given);
     }
-    if let Some(answers) = read(Path::new(ANSWERS), probe).await? {
+    let recorded = read(Path::new(RECORDED), probe).await?;
+    if !is_record(recorded.as_ref())
+        && let Some(answers) = read(Path::new(ANSWERS), probe).await?
+    {
         options = options.or(answers);
     }
-    let recorded = read(Path::new(RECORDED), probe).await?;
     options.resolved = None;
     if let Some(recorded) = &recorded {
         options = options.or(recorded.clone());
@@ -139,15 +152,26 @@ mod tests {
         let host = FakeHost::debian();
         host.machine().place("/root/my.toml", Kind::File, "owner = 'file'\nsubdomain = 'file'", 0o600);
         host.machine().place(ANSWERS, Kind::File, "owner = 'answers'\nsubdomain = 'answers'\nemail = 'answers'", 0o600);
-        let record = "version = 1\nowner = 'r'\nsubdomain = 'r'\nemail = 'r'\nsudo_user = 'r'\ndisable_root = true\n[resolved]\nsite = 'r'";
+        let record = "version = 1\nowner = 'r'\nsubdomain = 'r'\nemail = 'r'\nsudo_user = 'r'\ndisable_root = true";
         host.machine().place(RECORDED, Kind::File, record, 0o600);
         let flags = Options { owner: Some("flag".into()), email: Some(String::new()), ..Options::default() };
 
-        let given = gather(flags, SecretEnv::default(), Some(Path::new("/root/my.toml")), &host).await.expect("settings");
+        let file = Some(Path::new("/root/my.toml"));
+        let given = gather(flags.clone(), SecretEnv::default(), file, &host).await.expect("settings");
 
-        let wanted = "version = 1\nowner = 'flag'\nsubdomain = 'file'\nemail = 'answers'\nsudo_user = 'r'\ndisable_root = 'yes'\n[resolved]\nsite = 'r'";
+        let wanted = "version = 1\nowner = 'flag'\nsubdomain = 'file'\nemail = 'answers'\nsudo_user = 'r'\ndisable_root = 'yes'";
         assert_eq!(given.options, options(wanted));
         assert_eq!(given.recorded, Some(options(record)));
+        assert!(!given.is_recorded());
+
+        // Once a run has recorded what it made, kept answers count no more.
+        let record = format!("{record}\n[resolved]\nsite = 'r'");
+        host.machine().place(RECORDED, Kind::File, &record, 0o600);
+        let given = gather(flags, SecretEnv::default(), file, &host).await.expect("settings");
+        let wanted =
+            "version = 1\nowner = 'flag'\nsubdomain = 'file'\nemail = 'r'\nsudo_user = 'r'\ndisable_root = 'yes'\n[resolved]\nsite = 'r'";
+        assert_eq!(given.options, options(wanted));
+        assert!(given.is_recorded());
     }
 
     #[test]

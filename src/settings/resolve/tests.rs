@@ -201,6 +201,38 @@ async fn the_installed_name_cannot_change() {
 }
 
 #[tokio::test]
+async fn the_owner_of_a_finished_installation_cannot_change() {
+    let host = machine();
+    let mut given = given(GOOD);
+    let recorded = record(&accepted(GOOD, &host).await);
+    given.recorded = Some(toml::from_str(&recorded).expect("options"));
+    given.options.owner = Some("Bob".into());
+    given.options.owner_email = Some("bob@mail.org".into());
+    resolve(&given, &facts(false), &host).await.expect("the installation is not finished, so there may be no account yet");
+    host.machine().place("/var/lib/tootstrap", Kind::Directory, "", 0o755);
+    host.machine().place(crate::resume::COMPLETE, Kind::File, "version = 1\n", 0o644);
+    let refusal = refused(&given, &host).await;
+    assert_eq!(refusal.next_command(), None);
+    let text = refusal.to_string();
+    assert!(
+        text.contains("owner_username (--owner): \"Bob\" is not the owner of the server that is installed here: that is Alice."),
+        "{text}"
+    );
+    assert!(text.contains("tootctl accounts create Bob --email ADDRESS --confirmed --role Owner"), "{text}");
+    assert!(
+        text.contains("owner_email (--owner-email): \"bob@mail.org\" is not the address with which the owner's account was made"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 2, "{text}");
+    // Nor by an edited record: what counts is what the last run made.
+    let recorded = given.recorded.as_mut().expect("a record");
+    (recorded.owner, recorded.owner_email) = (given.options.owner.clone(), given.options.owner_email.clone());
+    refused(&given, &host).await;
+    (given.options.owner, given.options.owner_email) = (Some("alice".into()), Some("H@mail.org".into()));
+    resolve(&given, &facts(false), &host).await.expect("the same owner");
+}
+
+#[tokio::test]
 async fn a_mastodon_of_someone_else_is_left_alone() {
     for (path, content, sign) in [
         ("/home/mastodon/live", "", "/home/mastodon/live"),

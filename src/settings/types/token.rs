@@ -25,7 +25,7 @@ impl ApiToken {
         let token = self.0.expose_secret();
         if token.len() != 64 || !token.chars().all(|c| c.is_ascii_hexdigit()) {
             remarks.push(format!(
-                "the API token has {} characters; Linode's usually have 64 hexadecimal digits (linode.md §1.1), so it may be incomplete",
+                "the API token has {} characters; Linode's usually have 64 hexadecimal digits, so it may be incomplete",
                 token.len()
             ));
         }
