@@ -17,7 +17,7 @@ use crate::run::Report;
 
 /// Compare the machine with what is recorded, and change nothing
 ///
-/// Exit status: 0 all is well; 1 something is wrong; 4 something outside is waited for.
+/// Exit status: 0 all is well; 1 something is wrong; 4 something outside is waited for, or an installation is under way.
 #[derive(Debug, Args)]
 pub(super) struct Status {
     /// Tell every event as a line of JSON
@@ -45,7 +45,7 @@ impl Status {
                 tell("Mastodon is being set up: sudo tootstrap status --follow");
                 return Ok(Exit::Waiting);
             }
-            return Err(Trouble::failed(busy));
+            return Err(Trouble { error: busy, exit: Exit::Waiting });
         }
         let redactor = prepare::redactor();
         let system = prepare::machine();

@@ -73,21 +73,25 @@ async fn is_installed(probe: &dyn Probe) -> anyhow::Result<bool> {
     Ok(!probe.list(Path::new(DATABASE)).await?.is_empty())
 }
 
-/// A Mastodon server cannot change its name.
+/// A Mastodon server cannot change its name. Named is the setting that differs, with the value that was given.
 fn same_site(site: &Site, handle_domain: &DomainName, recorded: Option<&Options>, refusal: &mut Refusal) {
+    const FOR_EVER: &str =
+        "The name is part of every handle and signature, so it cannot change; leave this setting out, or use another machine";
     let Some(resolved) = recorded.and_then(|recorded| recorded.resolved.as_ref()) else { return };
-    for (field, what, wanted, installed) in [
-        (Field::Domain, "it serves", &site.name, &resolved.site),
-        (Field::HandleDomain, "its handles end in", handle_domain, &resolved.handle_domain),
-    ] {
-        if wanted.as_str() != installed && !refusal.names(Field::Domain) {
-            let why = format!(
-                "is not the name of the server that is installed here: {what} {installed}. The name is part of every handle and signature, so \
-                 it cannot change; leave this setting out, or use another machine"
-            );
-            refusal.value(field, wanted.as_str(), why);
-            refusal.in_vain();
-        }
+    if refusal.names(Field::Domain) {
+        return;
+    }
+    if site.name.as_str() != resolved.site {
+        let same_domain = resolved.site == site.domain.as_str() || resolved.site.ends_with(&format!(".{}", site.domain));
+        let (field, value) = if same_domain { (Field::Subdomain, site.subdomain()) } else { (Field::Domain, site.domain.as_str()) };
+        let why = format!("makes the site {}, but the server that is installed here serves {}. {FOR_EVER}", site.name, resolved.site);
+        refusal.value(field, value, why);
+        refusal.in_vain();
+    } else if handle_domain.as_str() != resolved.handle_domain {
+        let why =
+            format!("is not where the handles of the server that is installed here end: that is {}. {FOR_EVER}", resolved.handle_domain);
+        refusal.value(Field::HandleDomain, handle_domain.as_str(), why);
+        refusal.in_vain();
     }
 }
 

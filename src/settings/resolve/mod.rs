@@ -119,6 +119,12 @@ impl Site {
         let www = self.www.then(|| format!("www.{}", self.name));
         std::iter::once(self.name.to_string()).chain(www).collect()
     }
+
+    /// The subdomain that was asked for; empty if none was.
+    pub(super) fn subdomain(&self) -> &str {
+        let below = self.name.as_str().strip_suffix(self.domain.as_str()).unwrap_or_default();
+        if self.www { "www" } else { below.trim_end_matches('.') }
+    }
 }
 
 impl Reading<'_> {

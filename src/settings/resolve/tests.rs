@@ -188,10 +188,20 @@ async fn the_installed_name_cannot_change() {
     host.machine().place("/opt/mastodon/postgres/17/PG_VERSION", Kind::File, "17\n", 0o600);
     let refusal = refused(&given, &host).await;
     assert_eq!(refusal.next_command(), None);
-    let refusal = refusal.to_string();
-    assert!(
-        refusal.contains("\"other.fedi-test.org\" is not the name of the server that is installed here: it serves social.fedi-test.org")
-    );
+    for (domain, subdomain, handle_domain, problem) in [
+        ("fedi-test.org", Some("other"), None, "  subdomain (--subdomain): \"other\" makes the site other.fedi-test.org, but the server "),
+        ("fedi-test.org", Some("www"), None, "  subdomain (--subdomain): \"www\" makes the site fedi-test.org, but"),
+        ("fedi-test.org", None, None, "  subdomain (--subdomain): \"\" makes the site fedi-test.org, but"),
+        ("other.org", Some("social"), None, "  domain (--domain): \"other.org\" makes the site social.other.org, but"),
+        ("fedi-test.org", Some("social"), Some("fedi-test.org"), "  --handle-domain: \"fedi-test.org\" is not where the handles "),
+    ] {
+        let names = (Some(domain.to_owned()), subdomain.map(str::to_owned), handle_domain.map(str::to_owned));
+        (given.options.domain, given.options.subdomain, given.options.handle_domain) = names;
+        let text = refused(&given, &host).await.to_string();
+        assert!(text.starts_with(problem) && text.contains("social.fedi-test.org. The name is part of"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    (given.options.domain, given.options.handle_domain) = (Some("fedi-test.org".into()), None);
     given.options.subdomain = Some("social".into());
     resolve(&given, &facts(false), &host).await.expect("the installed name");
     host.machine().dns.clear();
