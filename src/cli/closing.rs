@@ -1,32 +1,35 @@
 //! The last words after an installation: where it is, how to sign in, what comes next.
 
-use std::path::{Path, PathBuf};
-
-use crate::host::{Probe, Result};
+use crate::host::Probe;
+use crate::resource::credentials;
 use crate::settings::{Registrations, Settings};
 
-/// Where the passwords lie.
-async fn credentials(settings: &Settings, probe: &dyn Probe) -> Result<PathBuf> {
-    let home = match &settings.sudo_user {
-        Some(user) => probe.account(user.as_str()).await?.map(|account| account.home),
+/// Plain lines, at most 78 columns unless a name is long. No secret is among them.
+pub(super) async fn words(settings: &Settings, probe: &dyn Probe) -> anyhow::Result<String> {
+    let file = credentials::with_owner_password(probe).await?;
+    let sudo_file = match &settings.sudo_user {
+        Some(user) => credentials::with_sudo_password(probe, user).await?,
         None => None,
     };
-    Ok(home.unwrap_or_else(|| Path::new("/root").to_owned()).join(".credentials"))
-}
-
-/// Plain lines, at most 78 columns unless a name is long. No secret is among them.
-pub(super) async fn words(settings: &Settings, probe: &dyn Probe) -> Result<String> {
-    let file = credentials(settings, probe).await?;
+    let password = match &file {
+        Some(file) => format!("sudo cat {}   (change it after signing in)", file.display()),
+        None => "in no file (it is not written yet, or was removed)".into(),
+    };
+    let sudo = match (&settings.sudo_user, sudo_file) {
+        (Some(user), Some(own)) if file.as_ref() != Some(&own) => {
+            format!("  For sudo     sudo cat {}   (password of {user})\n", own.display())
+        }
+        _ => String::new(),
+    };
     let mut text = format!(
         "\n  Your server  https://{site}\n  \
            Sign in      {email}\n  \
-           Password     sudo cat {file}   (change it after signing in)\n  \
-           Handle       @{owner}@{handle}\n\n  \
+           Password     {password}\n  \
+           Handle       @{owner}@{handle}\n{sudo}\n  \
            Day to day   sudo tootstrap status    is everything well?\n               \
                         sudo tootstrap install   repair, or apply changed settings\n",
         site = settings.site,
         email = settings.owner_email,
-        file = file.display(),
         owner = settings.owner,
         handle = settings.handle_domain,
     );
@@ -51,24 +54,46 @@ fn remarks(settings: &Settings) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Account;
+    use crate::host::Kind;
     use crate::host::fake::FakeHost;
 
+    const ADA: &str = "/home/ada/.credentials";
+
+    fn stamp(host: &FakeHost, name: &str, text: &str) {
+        host.machine().place(&format!("/var/lib/tootstrap/stamps/{name}"), Kind::File, text, 0o644);
+    }
+
     #[tokio::test]
-    async fn the_password_is_where_it_was_written() {
+    async fn only_files_that_exist_are_named() {
         let host = FakeHost::debian();
         let mut settings = Settings::sample();
-        assert!(words(&settings, &host).await.expect("words").contains("sudo cat /root/.credentials"));
-        host.machine().accounts.push(Account {
-            name: "alice".into(),
-            uid: 1000,
-            gid: 1000,
-            home: "/home/alice".into(),
-            shell: "/bin/bash".into(),
-            groups: Vec::new(),
-        });
+        settings.sudo_user = Some("ada".parse().expect("a name"));
+        assert!(!words(&settings, &host).await.expect("words").contains("sudo cat"));
+
+        host.machine().add_account("ada", 1000, &["sudo"], "$6$x");
+        stamp(&host, "user-ada", "made by tootstrap\n");
+        stamp(&host, "finish-credentials", &format!("{ADA}\n"));
+        assert!(!words(&settings, &host).await.expect("words").contains("sudo cat"));
+        host.machine().place(ADA, Kind::File, "Sudo Password: x\nOwner Password: y\n", 0o600);
         let text = words(&settings, &host).await.expect("words");
-        assert!(text.contains("sudo cat /home/alice/.credentials") && text.contains("@Alice@social.fedi-test.org"), "{text}");
+        assert!(text.contains("Password     sudo cat /home/ada/.credentials") && !text.contains("For sudo"), "{text}");
+
+        settings.sudo_user = Some("bob".parse().expect("a name"));
+        host.machine().add_account("bob", 1001, &["sudo"], "$6$x");
+        stamp(&host, "user-bob", "made by tootstrap\n");
+        assert!(!words(&settings, &host).await.expect("words").contains("bob"));
+        host.machine().place("/home/bob/.credentials", Kind::File, "Sudo Password: z\n", 0o600);
+        let text = words(&settings, &host).await.expect("words");
+        assert!(text.contains("Password     sudo cat /home/ada/.credentials"), "{text}");
+        assert!(text.contains("For sudo     sudo cat /home/bob/.credentials   (password of bob)\n\n  Day to day"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn where_it_is_and_who_may_join() {
+        let host = FakeHost::debian();
+        let mut settings = Settings::sample();
+        let text = words(&settings, &host).await.expect("words");
+        assert!(text.contains("@Alice@social.fedi-test.org\n\n  Day to day"), "{text}");
         assert!(text.contains("Anyone may join"));
         settings.single_user = true;
         assert!(!words(&settings, &host).await.expect("words").contains("Anyone may join"));

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
-use super::exit::{End, Exit};
-use super::lock;
+use super::exit::{End, Exit, Trouble};
+use super::{install, lock};
 use crate::report::{Counts, Event, Follower, Json, Listing, Plain, Renderer, Terminal, journal, render};
 
 /// How often the journal is looked at.
@@ -86,5 +86,8 @@ pub(super) async fn running() -> End<Exit> {
         watch.look()?;
         tokio::time::sleep(EVERY).await;
     }
-    Ok(watch.end().await?.map_or(Exit::Failed, |counts| Exit::of_counts(&counts)))
+    match watch.end().await? {
+        Some(counts) => Ok(Exit::of_counts(&counts)),
+        None => Err(Trouble::failed(install::cut_short("the process that did the work is gone"))),
+    }
 }

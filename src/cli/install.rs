@@ -73,7 +73,7 @@ impl Install {
 async fn close(settings: &Settings, system: &System) {
     match closing::words(settings, system).await {
         Ok(words) => tell(&words),
-        Err(error) => tell_error(&format!("tootstrap: the accounts cannot be read: {error}")),
+        Err(error) => tell_error(&format!("tootstrap: cannot tell where the passwords are: {error:#}")),
     }
 }
 
@@ -98,9 +98,13 @@ async fn work(handover: &Handover, system: &System, json: bool) -> End<Exit> {
     };
     watch.look()?;
     let begun = watch.begun;
-    watch.end().await?;
+    let finished = watch.end().await?.is_some();
     match ended {
         Ok(()) => Ok(Exit::Done),
+        Err(HostError::Failed { status, .. }) if begun && !finished => {
+            let why = format!("{UNIT} ended with status {status}{}", how_it_ended(system).await);
+            Err(Trouble { error: cut_short(&why), exit: Exit::of_code(status) })
+        }
         Err(HostError::Failed { status, .. }) if begun => Ok(match Exit::of_code(status) {
             // The unit was sent SIGTERM for the SIGINT that came here.
             Exit::Signal(15) if interrupted => Exit::Signal(2),
@@ -109,6 +113,37 @@ async fn work(handover: &Handover, system: &System, json: bool) -> End<Exit> {
         Err(HostError::Failed { status, tail, .. }) => Err(Trouble { error: not_begun(&tail), exit: Exit::of_code(status) }),
         Err(error) => Err(Trouble::failed(anyhow!(error).context("the work could not be watched"))),
     }
+}
+
+/// What systemd said about the end of the unit, to go after its status: `systemd-run` tells of a signal only as status 1.
+async fn how_it_ended(system: &System) -> String {
+    let show = ["--quiet", "--no-pager", "--output=cat", "--since=-1min", "--unit", UNIT];
+    match system.query(&Cmd::new("journalctl").args(show)).await {
+        Ok(output) => cause(&output.stdout),
+        Err(error) => {
+            log::warn!("cannot read why {UNIT} ended: {error}");
+            String::new()
+        }
+    }
+}
+
+fn cause(said: &str) -> String {
+    let about = |line: &&str| line.contains("Main process exited") || line.contains("killed by the OOM killer");
+    let line = said.lines().rev().find(about).map(|line| line.trim_start_matches(UNIT).trim_start_matches(": "));
+    line.map(|line| format!(" ({line})")).unwrap_or_default()
+}
+
+/// The worker is gone without its last event, so nobody else says anything.
+pub(super) fn cut_short(why: &str) -> anyhow::Error {
+    anyhow!(
+        "the work was interrupted\n  \
+           why       {why}\n  \
+           done      what is done is done, and stays so\n  \
+           do        look at `journalctl -u {unit}` and {log} if this was not you\n  \
+           go on     sudo tootstrap install (what is done is not done again)",
+        unit = UNIT.trim_end_matches(".service"),
+        log = logging::WORK_LOG,
+    )
 }
 
 fn not_begun(tail: &[String]) -> anyhow::Error {
@@ -145,5 +180,24 @@ async fn ask_to_stop(system: &System) {
     let Some(pid) = output.trim().parse().ok().filter(|pid| *pid > 0) else { return };
     if let Err(errno) = kill(Pid::from_raw(pid), Signal::SIGTERM) {
         tell_error(&format!("tootstrap: cannot stop process {pid}: {errno}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_killed_worker_is_told_in_five_parts() {
+        let said = "tootstrap-work.service: Main process exited, code=killed, status=9/KILL\n\
+                    tootstrap-work.service: Failed with result 'signal'.\n";
+        let why = format!("{UNIT} ended with status 1{}", cause(said));
+        let expected = "the work was interrupted\n  \
+            why       tootstrap-work.service ended with status 1 (Main process exited, code=killed, status=9/KILL)\n  \
+            done      what is done is done, and stays so\n  \
+            do        look at `journalctl -u tootstrap-work` and /var/log/tootstrap.log if this was not you\n  \
+            go on     sudo tootstrap install (what is done is not done again)";
+        assert_eq!(cut_short(&why).to_string(), expected);
+        assert_eq!(cause("Started tootstrap at work.\n"), "");
     }
 }

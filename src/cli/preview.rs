@@ -22,11 +22,14 @@ pub(super) struct Preview {
 impl Preview {
     /// Checks every step and tells the events.
     pub(super) async fn run(self, renderers: Vec<Box<dyn Renderer>>) -> anyhow::Result<Report> {
-        // On a bare machine nothing knows the secrets yet: any will do to compare with.
-        let secrets = match secrets::load(&self.system).await? {
+        // On a bare machine nothing knows the secrets yet, nor a new sudo user's password: any will do to compare with.
+        let mut secrets = match secrets::load(&self.system).await? {
             Some(secrets) => secrets,
             None => Secrets::generate()?,
         };
+        if let Some(name) = &self.accepted.settings.sudo_user {
+            secrets.add_sudo_user(name)?;
+        }
         for secret in secrets.all() {
             self.redactor.hide(secret);
         }

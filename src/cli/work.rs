@@ -49,7 +49,7 @@ async fn run(redactor: &Arc<Redactor>) -> End<Exit> {
     let system = System::new(stop.clone());
     let facts = prepare::look(&system).await.map_err(Trouble::refused)?;
     let entered = Entered { smtp_password: settings.smtp.as_ref().map(|smtp| smtp.password.clone()) };
-    let secrets = secrets::keep_entered(&system, entered).await?;
+    let secrets = secrets::keep(&system, entered, settings.sudo_user.as_ref()).await?;
     for secret in secrets.all() {
         redactor.hide(secret);
     }

@@ -33,10 +33,7 @@ pub fn add(plan: &mut Plan, with: &Inputs) -> Base {
     let records = records(plan, with);
     let packages = packages(plan, with, records);
     let swap = SwapFile::for_memory(with.facts.memory).map(|swap| plan.step("base/swap", swap).add());
-    let user = with.settings.sudo_user.clone().map(|name| {
-        let user = SudoUser::new(name, with.secrets.sudo_password.clone());
-        plan.step("base/user", user).add()
-    });
+    let user = with.sudo().map(|(name, password)| plan.step("base/user", SudoUser::new(name, password)).add());
     Base { records, packages, swap, user }
 }
 

@@ -8,9 +8,8 @@ use crate::resource::{Credentials, Once};
 /// Adds the steps. `owner`: the owner's account exists.
 pub fn add(plan: &mut Plan, with: &Inputs, base: &Base, owner: StepRef) {
     let settings = &with.settings;
-    let sudo = settings.sudo_user.clone().map(|name| (name, with.secrets.sudo_password.clone()));
     let password = with.secrets.owner_password.clone();
-    let credentials = Credentials::new(settings.owner.as_str(), settings.owner_email.as_str(), password, sudo);
+    let credentials = Credentials::new(settings.owner.as_str(), settings.owner_email.as_str(), password, with.sudo());
     let credentials = plan.step("finish/credentials", credentials).needs(base.user).needs([owner]).add();
     if settings.harden {
         let write = Cmd::new("systemctl").args(["start", "--no-block", "tootstrap-status.service"]);

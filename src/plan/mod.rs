@@ -12,10 +12,12 @@ mod tests;
 
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use crate::facts::Facts;
 use crate::resource::Resource;
 use crate::secrets::Secrets;
-use crate::settings::Settings;
+use crate::settings::{Settings, UserName};
 
 /// All that a plan is made from.
 #[derive(Clone, Debug)]
@@ -26,6 +28,15 @@ pub struct Inputs {
     pub facts: Facts,
     /// What it keeps to itself.
     pub secrets: Secrets,
+}
+
+impl Inputs {
+    /// The sudo user that is asked for and its password.
+    pub(crate) fn sudo(&self) -> Option<(UserName, SecretString)> {
+        let name = self.settings.sudo_user.clone()?;
+        let password = self.secrets.sudo_passwords.get(&name).expect("whoever plans has given the sudo user a password");
+        Some((name, password.clone()))
+    }
 }
 
 /// The whole installation. Reads top to bottom; arguments are what must come first.
@@ -163,7 +174,13 @@ impl StepBuilder<'_> {
 impl Inputs {
     /// What a test plans from unless it says otherwise: the sample settings on a bare Debian 11 with 2 GB and one processor.
     pub(crate) fn sample() -> Self {
-        static SECRETS: std::sync::LazyLock<Secrets> = std::sync::LazyLock::new(|| Secrets::generate().expect("random bytes"));
+        static SECRETS: std::sync::LazyLock<Secrets> = std::sync::LazyLock::new(|| {
+            let mut secrets = Secrets::generate().expect("random bytes");
+            if let Some(name) = &Settings::sample().sudo_user {
+                secrets.add_sudo_user(name).expect("random bytes");
+            }
+            secrets
+        });
         let facts = Facts {
             release: crate::facts::Release::Bullseye,
             architecture: "amd64".into(),

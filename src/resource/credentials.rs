@@ -1,21 +1,23 @@
 //! The file with the first passwords.
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Drift, Resource, stamp, user};
-use crate::host::{Access, Host, Probe};
+use crate::host::{Access, Account, Host, Probe};
 use crate::settings::UserName;
 
-const STAMP: &str = "finish/credentials";
+/// Says in which file the owner's lines were written.
+const OWNER_STAMP: &str = "finish/credentials";
+const OWNER_PASSWORD: &str = "Owner Password";
+const SUDO_PASSWORD: &str = "Sudo Password";
 
-/// The first passwords, for the operator to read and remove: in the sudo user's home or in root's. Each line is written once; what the
-/// operator changes or removes stays so.
+/// The first passwords, for the operator to read and remove: in the sudo user's home or in root's. The owner's lines are written once,
+/// and those of each sudo user once, into its own home; what the operator changes or removes stays so.
 pub struct Credentials {
     sudo: Option<(UserName, SecretString)>,
     owner: [(&'static str, SecretString); 3],
@@ -24,7 +26,7 @@ pub struct Credentials {
 impl Credentials {
     /// The owner's name, address and password, and the sudo user's name and password.
     pub fn new(owner: &str, email: &str, password: SecretString, sudo: Option<(UserName, SecretString)>) -> Self {
-        let owner = [("Owner Username", owner.into()), ("Owner Email", email.into()), ("Owner Password", password)];
+        let owner = [("Owner Username", owner.into()), ("Owner Email", email.into()), (OWNER_PASSWORD, password)];
         Self { sudo, owner }
     }
 
@@ -32,24 +34,56 @@ impl Credentials {
     async fn place(&self, host: &dyn Probe) -> anyhow::Result<(PathBuf, Access)> {
         let Some((name, _)) = &self.sudo else { return Ok(("/root/.credentials".into(), Access::root(0o600))) };
         let account = host.account(name.as_str()).await?.with_context(|| format!("user {name} does not exist"))?;
-        Ok((account.home.join(".credentials"), Access { mode: 0o600, uid: account.uid, gid: account.gid }))
+        Ok((file_of(&account), Access { mode: 0o600, uid: account.uid, gid: account.gid }))
     }
 
+    /// The lines that were never written.
     async fn lines(&self, host: &dyn Probe) -> anyhow::Result<Vec<(&'static str, SecretString)>> {
         let mut lines = Vec::new();
-        if let Some((name, password)) = &self.sudo {
+        if let Some((name, password)) = &self.sudo
+            && stamp::read(host, &sudo_stamp(name)).await?.is_none()
+        {
             let ours = user::is_ours(host, name.as_str()).await?;
             let password = if ours { password.clone() } else { "(unchanged: this account was there before)".into() };
-            lines.extend([("Sudo Username", name.as_str().into()), ("Sudo Password", password)]);
+            lines.extend([("Sudo Username", name.as_str().into()), (SUDO_PASSWORD, password)]);
         }
-        lines.extend(self.owner.clone());
+        if stamp::read(host, OWNER_STAMP).await?.is_none() {
+            lines.extend(self.owner.clone());
+        }
         Ok(lines)
     }
+}
 
-    /// Labels that were written once.
-    async fn written(&self, host: &dyn Probe) -> anyhow::Result<BTreeSet<String>> {
-        let stamp = stamp::read(host, STAMP).await?.unwrap_or_default();
-        Ok(stamp.split(", ").filter(|label| !label.is_empty()).map(str::to_owned).collect())
+fn sudo_stamp(name: &UserName) -> String {
+    format!("{OWNER_STAMP}-{name}")
+}
+
+fn file_of(account: &Account) -> PathBuf {
+    account.home.join(".credentials")
+}
+
+fn has(text: &str, label: &str) -> bool {
+    text.lines().any(|line| line.strip_prefix(label).is_some_and(|rest| rest.starts_with(": ")))
+}
+
+async fn if_it_has(host: &dyn Probe, path: PathBuf, label: &str) -> anyhow::Result<Option<PathBuf>> {
+    let text = host.read(&path).await?.unwrap_or_default();
+    Ok(has(&String::from_utf8_lossy(&text), label).then_some(path))
+}
+
+/// The file that holds the owner's first password. `None`: it was removed, or is not written yet.
+pub(crate) async fn with_owner_password(host: &dyn Probe) -> anyhow::Result<Option<PathBuf>> {
+    match stamp::read(host, OWNER_STAMP).await? {
+        Some(path) => if_it_has(host, path.into(), OWNER_PASSWORD).await,
+        None => Ok(None),
+    }
+}
+
+/// The file that holds the password of this sudo user. `None`: it was removed, is not written yet, or the account is not ours.
+pub(crate) async fn with_sudo_password(host: &dyn Probe, name: &UserName) -> anyhow::Result<Option<PathBuf>> {
+    match host.account(name.as_str()).await? {
+        Some(account) if user::is_ours(host, name.as_str()).await? => if_it_has(host, file_of(&account), SUDO_PASSWORD).await,
+        _ => Ok(None),
     }
 }
 
@@ -65,32 +99,35 @@ impl fmt::Display for Credentials {
 #[async_trait]
 impl Resource for Credentials {
     async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
-        let written = self.written(host).await?;
-        let labels = self.lines(host).await?.into_iter().map(|(label, _)| label);
-        let missing: Vec<_> = labels.filter(|label| !written.contains(*label)).collect();
+        let missing: Vec<_> = self.lines(host).await?.into_iter().map(|(label, _)| label).collect();
         Ok(if missing.is_empty() { Drift::none() } else { Drift::to_do(format!("write down {}", missing.join(", "))) })
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let (path, access) = self.place(host.probe()).await?;
-        let written = self.written(host.probe()).await?;
-        let present = host.read(Path::new(&path)).await?.unwrap_or_default();
+        let present = host.read(&path).await?.unwrap_or_default();
         let mut text = String::from_utf8_lossy(&present).into_owned();
-        let mut labels = written.clone();
         for (label, value) in self.lines(host.probe()).await? {
             // A crash after the file and before the stamp left the line there.
-            let there = text.lines().any(|line| line.starts_with(&format!("{label}: ")));
-            if labels.insert(label.to_owned()) && !there {
+            if !has(&text, label) {
                 text = text + label + ": " + value.expose_secret() + "\n";
             }
         }
         host.write(&path, text.as_bytes(), access).await?;
-        stamp::write(host, STAMP, &labels.into_iter().collect::<Vec<_>>().join(", ")).await
+        if let Some((name, _)) = &self.sudo {
+            stamp::write(host, &sudo_stamp(name), "written").await?;
+        }
+        if stamp::read(host.probe(), OWNER_STAMP).await?.is_none() {
+            stamp::write(host, OWNER_STAMP, &path.to_string_lossy()).await?;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::host::Kind;
     use crate::host::fake::FakeHost;
@@ -136,6 +173,30 @@ mod tests {
         converge(&host, &credentials(true)).await;
         let text = host.machine().text("/home/alice/.credentials");
         assert!(text.starts_with("Sudo Username: alice\n") && !text.contains("Owner"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn another_sudo_user_gets_a_file_of_its_own() {
+        let host = FakeHost::debian();
+        let of = |name: &str, password: &str| {
+            let sudo = Some((name.parse().unwrap(), password.to_owned().into()));
+            Credentials::new("Alice", "a@b.org", "owners-password".into(), sudo)
+        };
+        for (uid, name) in (1000..).zip(["ada", "bob"]) {
+            host.machine().add_account(name, uid, &["sudo"], "$6$x");
+            host.machine().place(&format!("/var/lib/tootstrap/stamps/user-{name}"), Kind::File, "made by tootstrap\n", 0o644);
+        }
+        converge(&host, &of("ada", "adas")).await;
+        converge(&host, &of("bob", "bobs")).await;
+        assert_eq!(host.machine().text("/home/ada/.credentials"), format!("Sudo Username: ada\nSudo Password: adas\n{OWNER}"));
+        assert_eq!(host.machine().text("/home/bob/.credentials"), "Sudo Username: bob\nSudo Password: bobs\n");
+        assert!(converge(&host, &of("ada", "adas")).await.is_empty() && converge(&host, &of("bob", "bobs")).await.is_empty());
+
+        assert_eq!(with_owner_password(&host).await.unwrap(), Some("/home/ada/.credentials".into()));
+        assert_eq!(with_sudo_password(&host, &"bob".parse().unwrap()).await.unwrap(), Some("/home/bob/.credentials".into()));
+        assert_eq!(with_sudo_password(&host, &"eve".parse().unwrap()).await.unwrap(), None);
+        host.machine().nodes.remove(Path::new("/home/ada/.credentials"));
+        assert_eq!(with_owner_password(&host).await.unwrap(), None);
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 
 mod agent;
 pub mod apt;
-mod credentials;
+pub(crate) mod credentials;
 mod directory;
 mod dns;
 pub mod docker;

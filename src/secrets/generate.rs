@@ -1,5 +1,7 @@
 //! Making secrets in the formats of Mastodon's own generators, without starting Rails.
 
+use std::collections::BTreeMap;
+
 use anyhow::anyhow;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
@@ -7,6 +9,7 @@ use secrecy::SecretString;
 
 use super::{Entered, Secrets};
 use crate::resource::stamp::hex;
+use crate::settings::UserName;
 
 const ALPHANUMERICS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -24,9 +27,18 @@ impl Secrets {
             database_password: alphanumeric()?,
             redis_password: alphanumeric()?,
             owner_password: alphanumeric()?,
-            sudo_password: alphanumeric()?,
+            sudo_passwords: BTreeMap::new(),
             entered: Entered::default(),
         })
+    }
+
+    /// Gives this sudo user a password if it has none yet; whether it got one. Fails only if the kernel gives no random bytes.
+    pub fn add_sudo_user(&mut self, name: &UserName) -> anyhow::Result<bool> {
+        let new = !self.sudo_passwords.contains_key(name);
+        if new {
+            self.sudo_passwords.insert(name.clone(), alphanumeric()?);
+        }
+        Ok(new)
     }
 }
 
@@ -81,7 +93,12 @@ mod tests {
 
     #[test]
     fn official_formats() {
-        let secrets = Secrets::generate().unwrap();
+        let mut secrets = Secrets::generate().unwrap();
+        let [alice, bob] = ["alice", "bob"].map(|name| name.parse().unwrap());
+        assert!(secrets.add_sudo_user(&alice).unwrap() && secrets.add_sudo_user(&bob).unwrap());
+        let first = secrets.sudo_passwords[&alice].expose_secret().to_owned();
+        assert!(!secrets.add_sudo_user(&alice).unwrap(), "it has one");
+        assert_eq!(secrets.sudo_passwords[&alice].expose_secret(), first);
         let base = secrets.secret_key_base.expose_secret();
         assert!(base.len() == 128 && base.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')));
         let of_32 = [
@@ -91,12 +108,13 @@ mod tests {
             &secrets.database_password,
             &secrets.redis_password,
             &secrets.owner_password,
-            &secrets.sudo_password,
+            &secrets.sudo_passwords[&alice],
+            &secrets.sudo_passwords[&bob],
         ];
         for text in of_32.map(ExposeSecret::expose_secret) {
             assert!(text.len() == 32 && text.chars().all(|c| c.is_ascii_alphanumeric()), "{text}");
         }
-        assert_eq!(of_32.map(ExposeSecret::expose_secret).into_iter().collect::<HashSet<_>>().len(), 7);
+        assert_eq!(of_32.map(ExposeSecret::expose_secret).into_iter().collect::<HashSet<_>>().len(), 8);
         assert_eq!(secrets.vapid_private_key.expose_secret().len(), 44);
         assert_eq!(secrets.vapid_public_key.len(), 88);
         assert!(secrets.vapid_public_key.starts_with('B') && secrets.vapid_public_key.ends_with('='));

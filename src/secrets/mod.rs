@@ -1,15 +1,18 @@
 //! What the machine keeps to itself: `/etc/tootstrap/secrets.toml`, 0600.
 //!
-//! `[generated]` exists before the first step and is never regenerated; `[entered]` is what the operator gave and may change.
+//! `[generated]` exists before the first step and is never regenerated (a new sudo user's password is added); `[entered]` is what the operator gave and may change.
 //! From Mastodon 4.7 on, losing the encryption keys destroys the identity of every account (mastodon.md §0.4), so a file that is
 //! damaged, newer than this program, or gone while the database is still there is refused, never replaced.
 
 mod generate;
 mod store;
 
+use std::collections::BTreeMap;
+
 use secrecy::SecretString;
 
-pub use store::{PATH, keep_entered, load, load_or_create};
+use crate::settings::UserName;
+pub use store::{PATH, keep, load, load_or_create};
 
 /// Every secret of the installation.
 #[derive(Clone, Debug)]
@@ -32,8 +35,8 @@ pub struct Secrets {
     pub redis_password: SecretString,
     /// First password of the owner: 32 alphanumerics.
     pub owner_password: SecretString,
-    /// Password of a sudo user that we make: 32 alphanumerics.
-    pub sudo_password: SecretString,
+    /// Passwords of the sudo users that were ever asked for: 32 alphanumerics each. Set only for accounts that we make.
+    pub sudo_passwords: BTreeMap<UserName, SecretString>,
     /// What the operator entered.
     pub entered: Entered,
 }
@@ -57,8 +60,7 @@ impl Secrets {
             &self.database_password,
             &self.redis_password,
             &self.owner_password,
-            &self.sudo_password,
         ];
-        generated.into_iter().chain(&self.entered.smtp_password).collect()
+        generated.into_iter().chain(self.sudo_passwords.values()).chain(&self.entered.smtp_password).collect()
     }
 }

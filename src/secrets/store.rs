@@ -1,5 +1,6 @@
 //! The file of the secrets.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
@@ -10,6 +11,7 @@ use super::generate::vapid_public_of;
 use super::{Entered, Secrets};
 use crate::host::{Access, Host, Probe};
 use crate::report::WithRemedy;
+use crate::settings::UserName;
 
 /// Where the secrets lie.
 pub const PATH: &str = "/etc/tootstrap/secrets.toml";
@@ -41,7 +43,8 @@ struct Generated {
     database_password: String,
     redis_password: String,
     owner_password: String,
-    sudo_password: String,
+    #[serde(default)]
+    sudo_passwords: BTreeMap<UserName, String>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -85,21 +88,26 @@ pub async fn load_or_create(host: &dyn Host) -> anyhow::Result<Secrets> {
     Ok(secrets)
 }
 
-/// The secrets of this machine as [`load_or_create`] gives them, with what the operator entered: kept for later runs.
+/// The secrets of this machine as [`load_or_create`] gives them, with what the operator entered and a password for the sudo user: kept for
+/// later runs.
 ///
 /// # Errors
 /// As [`load_or_create`].
-pub async fn keep_entered(host: &dyn Host, entered: Entered) -> anyhow::Result<Secrets> {
+pub async fn keep(host: &dyn Host, entered: Entered, sudo_user: Option<&UserName>) -> anyhow::Result<Secrets> {
     let mut secrets = load_or_create(host).await?;
     let password = |entered: &Entered| entered.smtp_password.as_ref().map(|password| password.expose_secret().to_owned());
-    if password(&entered) != password(&secrets.entered) {
+    let user_is_new = match sudo_user {
+        Some(name) => secrets.add_sudo_user(name)?,
+        None => false,
+    };
+    if user_is_new || password(&entered) != password(&secrets.entered) {
         secrets.entered = entered;
-        store(host, &secrets).await.context("cannot keep the password at the mail relay")?;
+        store(host, &secrets).await.context("cannot keep the passwords")?;
     }
     Ok(secrets)
 }
 
-/// Writes the file, readable by root only from its first moment. To change anything but [`Entered`] is a mistake.
+/// Writes the file, readable by root only from its first moment. To change anything but [`Entered`] and to add a sudo user is a mistake.
 async fn store(host: &dyn Host, secrets: &Secrets) -> anyhow::Result<()> {
     let directory = Path::new(PATH).parent().context("a path with a directory")?;
     host.make_dir(directory, Access::root(0o700)).await?;
@@ -135,9 +143,9 @@ fn check(generated: &Generated) -> anyhow::Result<()> {
         ("database_password", &generated.database_password),
         ("redis_password", &generated.redis_password),
         ("owner_password", &generated.owner_password),
-        ("sudo_password", &generated.sudo_password),
     ];
-    for (name, value) in of_32 {
+    let sudo = generated.sudo_passwords.values().map(|value| ("a password in sudo_passwords", value));
+    for (name, value) in of_32.into_iter().chain(sudo) {
         ensure!(value.len() == 32 && value.bytes().all(|c| c.is_ascii_alphanumeric()), "{name} is not 32 letters and digits");
     }
     let public = vapid_public_of(&generated.vapid_private_key).context("vapid_private_key is unusable")?;
@@ -157,7 +165,7 @@ impl From<Stored> for Secrets {
             database_password: generated.database_password.into(),
             redis_password: generated.redis_password.into(),
             owner_password: generated.owner_password.into(),
-            sudo_password: generated.sudo_password.into(),
+            sudo_passwords: generated.sudo_passwords.into_iter().map(|(name, password)| (name, password.into())).collect(),
             entered: Entered { smtp_password: entered.smtp_password.map(Into::into) },
         }
     }
@@ -177,7 +185,7 @@ fn render(secrets: &Secrets) -> anyhow::Result<String> {
             database_password: text(&secrets.database_password),
             redis_password: text(&secrets.redis_password),
             owner_password: text(&secrets.owner_password),
-            sudo_password: text(&secrets.sudo_password),
+            sudo_passwords: secrets.sudo_passwords.iter().map(|(name, password)| (name.clone(), text(password))).collect(),
         },
         entered: StoredEntered { smtp_password: secrets.entered.smtp_password.as_ref().map(text) },
     };
@@ -215,13 +223,33 @@ mod tests {
         for (entered, writes) in
             [(Some("hunter22"), true), (Some("hunter22"), false), (Some("it's \"new\"\\"), true), (None, true), (None, false)]
         {
-            let secrets = keep_entered(&host, Entered { smtp_password: entered.map(Into::into) }).await.unwrap();
+            let secrets = keep(&host, Entered { smtp_password: entered.map(Into::into) }, None).await.unwrap();
             let stored = load(&host).await.unwrap().unwrap();
             assert_eq!(stored.entered.smtp_password.as_ref().map(ExposeSecret::expose_secret), entered);
             assert_eq!(values(&stored), values(&secrets));
             assert!(generated.iter().all(|value| values(&stored).contains(value)), "what was generated stays");
             assert_eq!(host.take_log().iter().any(|mutation| mutation == write), writes, "{entered:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn every_sudo_user_has_a_password_of_its_own_for_ever() {
+        let host = FakeHost::debian();
+        let [ada, bob]: [UserName; 2] = ["ada", "bob"].map(|name| name.parse().unwrap());
+        let passwords = async |user: Option<&UserName>| {
+            let kept = keep(&host, Entered::default(), user).await.unwrap();
+            assert_eq!(values(&kept), values(&load(&host).await.unwrap().unwrap()));
+            kept.sudo_passwords.into_iter().map(|(name, password)| (name, password.expose_secret().to_owned())).collect::<Vec<_>>()
+        };
+        assert!(passwords(None).await.is_empty());
+        let one = passwords(Some(&ada)).await;
+        let two = passwords(Some(&bob)).await;
+        assert_eq!((one.len(), two.len(), &two[0]), (1, 2, &one[0]));
+        assert!(two[1].0 == bob && two[1].1 != two[0].1, "bob got ada's password");
+        host.take_log();
+        assert_eq!(passwords(Some(&ada)).await, two);
+        assert_eq!(passwords(None).await, two);
+        assert!(host.take_log().is_empty());
     }
 
     #[tokio::test]
@@ -240,7 +268,7 @@ mod tests {
     #[tokio::test]
     async fn damaged_files_are_refused_and_left_alone() {
         let host = FakeHost::debian();
-        load_or_create(&host).await.unwrap();
+        keep(&host, Entered::default(), Some(&"ada".parse().unwrap())).await.unwrap();
         host.take_log();
         let good = host.machine().text(PATH);
         let other = render(&Secrets::generate().unwrap()).unwrap();
@@ -252,6 +280,7 @@ mod tests {
             good.replace("version = 1", ""),
             good.replace("secret_key_base = \"", "secret_key_base = \"x"),
             good.replace(&public(&good), &public(&other)),
+            good.replace("ada = \"", "ada = \"x"),
             format!("{good}\n[surprise]\n"),
         ];
         for text in damaged {

@@ -5,7 +5,7 @@ use super::*;
 use crate::facts::Release;
 use crate::host::fake::FakeHost;
 use crate::host::{Account, Answer, Kind, Record, RecordType};
-use crate::secrets::{Entered, keep_entered};
+use crate::secrets::{Entered, keep};
 
 const GOOD: &str = "domain = 'fedi-test.org'\nsubdomain = 'social'\nemail = 'h@mail.org'\nowner = 'Alice'\n";
 
@@ -301,7 +301,7 @@ async fn a_later_run_without_flags_keeps_the_mail_relay_and_its_password() {
     assert_eq!(password(&first).as_deref(), Some("hunter22"));
 
     let entered = Entered { smtp_password: password(&first).map(Into::into) };
-    keep_entered(&host, entered).await.expect("secrets");
+    keep(&host, entered, None).await.expect("secrets");
     host.machine().place(RECORDED, Kind::File, &record(&first), 0o600);
     host.machine().nodes.remove(std::path::Path::new("/root/password"));
     let given = gather(Options::default(), SecretEnv::default(), None, &host).await.expect("settings");
