@@ -60,7 +60,7 @@ mod tests {
     const ADA: &str = "/home/ada/.credentials";
 
     fn stamp(host: &FakeHost, name: &str, text: &str) {
-        host.machine().place(&format!("/var/lib/tootstrap/stamps/{name}"), Kind::File, text, 0o644);
+        host.machine().place(format!("/var/lib/tootstrap/stamps/{name}"), Kind::File, text, 0o644);
     }
 
     #[tokio::test]

@@ -184,7 +184,7 @@ mod tests {
         };
         for (uid, name) in (1000..).zip(["ada", "bob"]) {
             host.machine().add_account(name, uid, &["sudo"], "$6$x");
-            host.machine().place(&format!("/var/lib/tootstrap/stamps/user-{name}"), Kind::File, "made by tootstrap\n", 0o644);
+            host.machine().place(format!("/var/lib/tootstrap/stamps/user-{name}"), Kind::File, "made by tootstrap\n", 0o644);
         }
         converge(&host, &of("ada", "adas")).await;
         converge(&host, &of("bob", "bobs")).await;
