@@ -20,7 +20,10 @@ from testbed.demo import FORM, stackscript_of  # noqa: E402
 NAME = os.environ.get("TOOTSTRAP_BED", "e2e")
 
 #: Modules in the order in which the machine needs the fewest boots; others come last.
-ORDER = ("install", "again", "break_and_cure", "single_user", "web_settings", "refusals", "download", "bare_machine", "dns")
+ORDER = (
+    *("install", "secrets", "containers", "again", "break_and_cure", "single_user", "web_settings", "operator"),
+    *("refusals", "download", "bare_machine", "dns"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

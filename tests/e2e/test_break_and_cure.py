@@ -101,7 +101,8 @@ def test_break_and_cure(installed: Bed, tootstrap: Product, broken: Break) -> No
 
     run = tootstrap.install()
     assert run.status == DONE, run.explained()
-    assert plan.ids("pending") <= run.ids("changed") <= plan.differing(), run.explained()
+    # What only follows (a reload) may have become unnecessary by the repair itself.
+    assert run.ids("changed") and run.ids("changed") <= plan.differing(), run.explained()
     assert run.ids("unchanged", "changed") == {step.id for step in run.steps}, run.explained()
     assert broken.cured(installed)
 

@@ -41,6 +41,8 @@ if [ -e "$here/meminfo" ]; then
     umount /proc/meminfo 2>/dev/null || true
     mount --bind "$here/meminfo" /proc/meminfo
 fi
+# In a container systemd ignores the swap files of fstab.
+swapon --all 2>/dev/null || true
 [ -e /dev/ttyS0 ] || ln -s console /dev/ttyS0
 """
 
