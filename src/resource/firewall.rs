@@ -1,10 +1,14 @@
 //! The firewall: ufw.
 
+mod rules;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use async_trait::async_trait;
+
+use rules::{Rules, Verdict};
 
 use super::{Drift, Resource};
 use crate::host::{Cmd, Host, Probe};
@@ -16,7 +20,8 @@ const LET_IN_BY_UFW: [&str; 2] = ["68/udp", "546/udp"];
 /// What must be open, as ufw writes it: `22/tcp`.
 type Port = String;
 
-/// ufw, enabled, with the ports that are needed open. They are allowed before it is enabled; a policy that is there is only added to.
+/// ufw, enabled, with the ports that are needed open. They are allowed before it is enabled; a policy that is in force is only added to,
+/// and a rule in it that shuts a port is the owner's to remove. A policy that is not in force must not lock anybody out when it gets so.
 pub struct Firewall {
     ssh: Vec<Port>,
     web: Vec<Port>,
@@ -29,57 +34,68 @@ impl Firewall {
         Self { ssh, web: ["80/tcp", "443/tcp", "443/udp"].map(String::from).to_vec() }
     }
 
+    fn ports(&self) -> impl Iterator<Item = &Port> {
+        self.ssh.iter().chain(&self.web)
+    }
+
     async fn state(&self, host: &dyn Probe) -> anyhow::Result<State> {
         if host.which("ufw").await.is_none() {
-            return Ok(State { enabled: false, missing: self.ssh.iter().chain(&self.web).cloned().collect() });
+            let missing = self.ports().map(|port| Missing { port: port.clone(), first: false }).collect();
+            return Ok(State { enabled: false, missing, shut: Vec::new() });
         }
         let status = host.query(&Cmd::new("ufw").arg("status")).await.context("cannot ask ufw for its state")?;
         anyhow::ensure!(status.success(), "ufw does not tell its state: {}", status.stderr.trim());
         let rules = host.query(&Cmd::new("ufw").args(["show", "added"])).await.context("cannot ask ufw for its rules")?;
-        let rules: Vec<_> = rules.stdout.lines().filter_map(|line| line.strip_prefix("ufw ")).map(Rule::parse).collect();
-        // A rule for sshd's port that lets in only some addresses is the owner's wish; the web is for everybody.
-        let ssh = self.ssh.iter().filter(|port| !rules.iter().any(|rule| rule.is_about(port)));
-        let web = self.web.iter().filter(|port| !rules.iter().any(|rule| rule.opens(port)));
-        Ok(State { enabled: status.stdout.lines().any(|line| line == "Status: active"), missing: ssh.chain(web).cloned().collect() })
+        anyhow::ensure!(rules.success(), "ufw does not tell its rules: {}", rules.stderr.trim());
+        let rules = Rules::parse(&rules.stdout);
+        let mut state =
+            State { enabled: status.stdout.lines().any(|line| line == "Status: active"), missing: Vec::new(), shut: Vec::new() };
+        for port in self.ports() {
+            let missing = |first| Missing { port: port.clone(), first };
+            match rules.verdict(port) {
+                Verdict::Open => {}
+                Verdict::Shut(rule) if state.enabled => state.shut.push((port.clone(), rule)),
+                // Who is let in to sshd, or kept out of the web, is the owner's wish.
+                Verdict::Some if state.enabled && (self.ssh.contains(port) || rules.shuts(port)) => {}
+                Verdict::Some | Verdict::Shut(_) | Verdict::Silent => state.missing.push(missing(!state.enabled && rules.shuts(port))),
+            }
+        }
+        Ok(state)
     }
 
     /// What else can be reached from outside now and no longer will: `25/tcp (master)`.
     async fn closed_by_it(&self, host: &dyn Probe) -> anyhow::Result<Vec<String>> {
         let output = host.query(&Cmd::new("ss").args(["-H", "-l", "-t", "-u", "-n", "-p"])).await?;
         let listeners: BTreeSet<_> = output.stdout.lines().filter_map(public_listener).collect();
-        let open = |port: &str| self.ssh.iter().chain(&self.web).any(|open| open == port) || LET_IN_BY_UFW.contains(&port);
+        let open = |port: &str| self.ports().any(|open| open == port) || LET_IN_BY_UFW.contains(&port);
         Ok(listeners.into_iter().filter(|(port, _)| !open(port)).map(|(port, program)| format!("{port} ({program})")).collect())
     }
 }
 
 struct State {
     enabled: bool,
-    missing: Vec<Port>,
+    missing: Vec<Missing>,
+    /// Ports that a rule in force shuts for everybody, with the rule.
+    shut: Vec<(Port, String)>,
 }
 
-/// A rule as `ufw show added` tells it: `allow 22/tcp`, `allow from 192.0.2.1 to any port 22 proto tcp`, `limit OpenSSH`.
-struct Rule {
-    action: String,
-    words: Vec<String>,
+struct Missing {
+    port: Port,
+    /// Its rule must stand before all others, because one of them shuts the port.
+    first: bool,
 }
 
-impl Rule {
-    fn parse(text: &str) -> Self {
-        let mut words = text.split_whitespace().map(str::to_owned);
-        Self { action: words.next().unwrap_or_default(), words: words.collect() }
-    }
-
-    fn is_about(&self, port: &str) -> bool {
-        let number = port.split('/').next().unwrap_or_default();
-        let named =
-            |word: &String| word == port || word == number || (number == "22" && matches!(word.as_str(), "OpenSSH" | "SSH" | "ssh"));
-        self.words.iter().any(named)
-    }
-
-    fn opens(&self, port: &str) -> bool {
-        let number = port.split('/').next().unwrap_or_default();
-        let plain = self.words.first().is_some_and(|word| word == port || word == number);
-        matches!(self.action.as_str(), "allow" | "limit") && plain && !self.words.iter().any(|word| word == "from")
+impl Missing {
+    async fn open(&self, host: &dyn Host) -> anyhow::Result<()> {
+        let port = self.port.as_str();
+        if self.first {
+            // ufw leaves a rule that it has where it is.
+            host.run(&Cmd::new("ufw").args(["delete", "allow", port])).await?;
+            host.run(&Cmd::new("ufw").args(["prepend", "allow", port])).await?;
+        } else {
+            host.run(&Cmd::new("ufw").args(["allow", port])).await?;
+        }
+        Ok(())
     }
 }
 
@@ -97,7 +113,7 @@ fn public_listener(line: &str) -> Option<(String, String)> {
 
 impl fmt::Display for Firewall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ports: Vec<_> = self.ssh.iter().chain(&self.web).map(String::as_str).collect();
+        let ports: Vec<_> = self.ports().map(String::as_str).collect();
         write!(f, "firewall with {} open", ports.join(", "))
     }
 }
@@ -107,8 +123,9 @@ impl Resource for Firewall {
     async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
         let state = self.state(host).await?;
         let mut drift = Drift::none();
-        for port in &state.missing {
-            drift.push_do(format!("open {port}"));
+        for Missing { port, first } in &state.missing {
+            let before = if *first { ", before the rules that shut it" } else { "" };
+            drift.push_do(format!("open {port}{before}"));
         }
         if !state.enabled {
             let closed = self.closed_by_it(host).await?;
@@ -116,15 +133,28 @@ impl Resource for Firewall {
                 if closed.is_empty() { String::new() } else { format!("; no longer reachable from outside: {}", closed.join(", ")) };
             drift.push_do(format!("enable the firewall{closed}"));
         }
+        if !state.shut.is_empty() {
+            let what: Vec<_> =
+                state.shut.iter().map(|(port, rule)| format!("{port} to be open: the firewall has the rule `{rule}`")).collect();
+            let delete: Vec<_> =
+                state.shut.iter().map(|(_, rule)| format!("sudo ufw delete {rule}")).collect::<BTreeSet<_>>().into_iter().collect();
+            let remedy = format!("if the rule is not wanted any more: {}; then: sudo tootstrap install", delete.join("; "));
+            drift.merge(Drift::stuck(what.join("; "), remedy));
+        }
         Ok(drift)
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let state = self.state(host.probe()).await?;
-        for port in &state.missing {
-            host.run(&Cmd::new("ufw").args(["allow", port])).await.with_context(|| format!("cannot open {port}"))?;
+        for missing in &state.missing {
+            missing.open(host).await.with_context(|| format!("cannot open {}", missing.port))?;
         }
         if !state.enabled {
+            let left = self.state(host.probe()).await?.missing;
+            if let Some(Missing { port, .. }) = left.first() {
+                return Err(anyhow!("ufw would not let in {port} if it were enabled, so it is not"))
+                    .remedy("look at its rules (sudo ufw show added) and remove those that shut it, or install with --no-harden");
+            }
             host.run(&Cmd::new("ufw").args(["--force", "enable"]))
                 .await
                 .context("cannot enable the firewall")
@@ -173,9 +203,61 @@ mod tests {
     async fn a_policy_that_is_there_is_only_added_to() {
         let policy = |m: &mut Machine| {
             m.ufw.active = true;
-            m.ufw.rules = ["allow from 192.0.2.1 to any port 2222 proto tcp", "limit 80/tcp", "deny 443/udp"].map(String::from).to_vec();
+            m.ufw.rules = ["allow from 192.0.2.1 to any port 2222 proto tcp", "limit 80/tcp", "allow from 192.0.2.1 to any port 443"]
+                .map(String::from)
+                .to_vec();
         };
         case(policy, &["open 443/tcp", "open 443/udp"], &["run ufw allow 443/tcp", "run ufw allow 443/udp"]).await;
+    }
+
+    #[tokio::test]
+    async fn a_policy_that_is_not_in_force_locks_nobody_out() {
+        let first = "open 2222/tcp, before the rules that shut it";
+        let prepend = ["run ufw delete allow 2222/tcp", "run ufw prepend allow 2222/tcp"];
+        let cases: [(&[&str], &str, &[&str]); 7] = [
+            (&["deny 2222/tcp"], first, &prepend),
+            (&["reject 2222"], first, &prepend),
+            (&["deny 2222", "allow 2222/tcp"], first, &prepend),
+            (&["deny from 192.0.2.1", "allow 2222/tcp"], first, &prepend),
+            (&["allow out 2222/tcp"], "open 2222/tcp", &["run ufw allow 2222/tcp"]),
+            (&["allow from 192.0.2.1 to any port 2222"], "open 2222/tcp", &["run ufw allow 2222/tcp"]),
+            (&["limit 2222/tcp"], "", &[]),
+        ];
+        for (rules, opens, log) in cases {
+            let policy = |m: &mut Machine| {
+                m.ssh.listening.clear();
+                m.ufw.rules = ["allow 80", "allow 443"].iter().chain(rules).map(ToString::to_string).collect();
+            };
+            let drift: Vec<_> = [opens, "enable the firewall"].into_iter().filter(|change| !change.is_empty()).collect();
+            let log: Vec<_> = log.iter().copied().chain(["run ufw --force enable"]).collect();
+            case(policy, &drift, &log).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_owner_shuts_in_force_is_told_and_left() {
+        for rule in ["deny 2222/tcp", "reject 2222", "deny proto tcp from any to any"] {
+            let host = FakeHost::debian();
+            host.machine().install("ufw");
+            host.machine().ufw.active = true;
+            host.machine().ufw.rules = ["allow 80", "allow 443", rule, "allow 2222/tcp"].map(String::from).to_vec();
+            let drift = Firewall::new(&[2222]).check(&host).await.unwrap();
+            assert!(drift.changes.is_empty(), "{drift:?}");
+            let wait = drift.wait.unwrap();
+            assert_eq!((wait.what, wait.soon), (format!("2222/tcp to be open: the firewall has the rule `{rule}`"), false));
+            assert!(wait.remedy.contains(&format!("sudo ufw delete {rule}; then")), "{}", wait.remedy);
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_not_enabled_if_it_would_lock_out() {
+        let host = FakeHost::debian();
+        host.machine().install("ufw");
+        host.machine().ufw.rules = vec!["deny 2222".into()];
+        host.machine().ufw.ignores_prepend = true;
+        let error = Firewall::new(&[2222]).apply(&host).await.unwrap_err();
+        assert!(crate::report::Problem::remedy_of(&error).is_some());
+        assert!(!host.machine().ufw.active);
     }
 
     #[tokio::test]
