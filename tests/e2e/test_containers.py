@@ -59,6 +59,7 @@ def test_it_cannot_take_the_whole_machine(containers: dict[str, dict], service: 
 def test_it_is_published_on_the_loopback_only(containers: dict[str, dict], service: str) -> None:
     """Caddy uses the host's network, behind the firewall, so that it sees true addresses."""
     host = containers[service]["HostConfig"]
-    bound = {port: [(binding["HostIp"], binding["HostPort"]) for binding in bindings] for port, bindings in (host["PortBindings"] or {}).items()}
+    published = (host["PortBindings"] or {}).items()
+    bound = {port: [(binding["HostIp"], binding["HostPort"]) for binding in bindings] for port, bindings in published}
     assert bound == {port: [("127.0.0.1", number)] for port, number in PORTS.get(service, {}).items()}
     assert (host["NetworkMode"] == "host") is (service == "caddy")
