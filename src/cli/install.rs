@@ -147,6 +147,10 @@ pub(super) fn cut_short(why: &str) -> anyhow::Error {
 }
 
 fn not_begun(tail: &[String]) -> anyhow::Error {
+    // The lock's file can be lost (it lies in /run); the unit's name is taken all the same.
+    if tail.iter().any(|line| line.contains(UNIT) && line.contains("already")) {
+        return lock::busy(UNIT);
+    }
     anyhow!("the work could not begin\n    {}\n  details in {} and `journalctl -u {UNIT}`", tail.join("\n    "), logging::WORK_LOG)
 }
 
@@ -160,6 +164,9 @@ fn start(handover: &Handover, system: &System) -> anyhow::Result<impl Future<Out
         .args(["--description", "tootstrap at work"])
         .args(["--property=Type=exec", "--property=KillMode=mixed", "--property=TimeoutStopSec=15min", "--"])
         .args([program.as_str(), "work"])
+        // Debian 11's systemd-run colours its errors wherever they go, unless told by the second one.
+        .env("SYSTEMD_COLORS", "0")
+        .env("SYSTEMD_LOG_COLOR", "0")
         .stdin(handover.to_secret().context("cannot hand over the settings")?)
         .timeout(Duration::from_hours(24));
     let system = system.clone();
@@ -199,5 +206,15 @@ mod tests {
             go on     sudo tootstrap install (what is done is not done again)";
         assert_eq!(cut_short(&why).to_string(), expected);
         assert_eq!(cause("Started tootstrap at work.\n"), "");
+    }
+
+    #[test]
+    fn a_unit_that_is_there_already_is_another_run() {
+        for why in ["already exists.", "was already loaded or has a fragment file."] {
+            let error = not_begun(&[format!("Failed to start transient service unit: Unit tootstrap-work.service {why}")]);
+            assert_eq!(error.to_string(), "another tootstrap is at work: tootstrap-work.service");
+            assert!(crate::report::Problem::remedy_of(&error).is_some_and(|remedy| remedy.contains("status --follow")));
+        }
+        assert!(not_begun(&["Failed to connect to bus".into()]).to_string().contains("Failed to connect to bus"));
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 
-use crate::report::WithRemedy;
+use crate::report::Problem;
 
 /// Where the lock is. It names its holder.
 pub(super) const PATH: &str = "/run/tootstrap.lock";
@@ -24,7 +24,7 @@ pub(super) struct Lock {
 /// # Errors
 /// Another process holds it: the error says which and since when.
 pub(super) fn take(path: &Path) -> anyhow::Result<Lock> {
-    let mut file = open(path)?;
+    let mut file = open(path)?.map_err(|holder| busy(&holder))?;
     file.set_len(0).and_then(|()| file.rewind()).with_context(|| format!("cannot write {}", path.display()))?;
     writeln!(file, "process {} since {:.0}", std::process::id(), Timestamp::now()).context("cannot name the holder of the lock")?;
     Ok(Lock { _file: file })
@@ -32,18 +32,34 @@ pub(super) fn take(path: &Path) -> anyhow::Result<Lock> {
 
 /// Whether the lock could be taken now; the same error as [`take`] otherwise.
 pub(super) fn is_free(path: &Path) -> anyhow::Result<()> {
-    open(path).map(drop)
+    holder(path)?.map_or(Ok(()), |holder| Err(busy(&holder)))
 }
 
-fn open(path: &Path) -> anyhow::Result<File> {
+/// Who holds the lock and since when, in its own words.
+pub(super) fn holder(path: &Path) -> anyhow::Result<Option<String>> {
+    Ok(open(path)?.err())
+}
+
+/// Since when such a holder holds it.
+pub(super) fn since(holder: &str) -> Option<Timestamp> {
+    holder.rsplit(' ').next()?.parse().ok()
+}
+
+/// That another process is at work, and what to do.
+pub(super) fn busy(holder: &str) -> anyhow::Error {
+    Problem::new(anyhow!("another tootstrap is at work: {holder}"), "wait for it; `sudo tootstrap status --follow` shows it").into()
+}
+
+/// The locked file, or else who holds it.
+fn open(path: &Path) -> anyhow::Result<Result<File, String>> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o644).open(path);
     let mut file = file.with_context(|| format!("cannot open {}", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Ok(file)),
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
             file.read_to_string(&mut holder).with_context(|| format!("cannot read {}", path.display()))?;
-            Err(anyhow!("another tootstrap is at work: {}", holder.trim())).remedy("wait for it; `sudo tootstrap status --follow` shows it")
+            Ok(Err(holder.trim().to_owned()))
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
@@ -61,6 +77,8 @@ mod tests {
         let refused = format!("{:#}", take(&path).expect_err("held"));
         assert!(refused.contains(&format!("process {} since 20", std::process::id())), "{refused}");
         assert!(is_free(&path).is_err());
+        let holder = holder(&path).expect("readable").expect("held");
+        assert!(since(&holder).expect("a moment") <= Timestamp::now());
         drop(held);
         is_free(&path).expect("free again");
         take(&path).expect("the lock again");

@@ -11,6 +11,7 @@ mod logging;
 mod plan;
 mod prepare;
 mod preview;
+mod progress;
 mod questions;
 mod status;
 mod work;

@@ -14,6 +14,7 @@ use crate::host::Probe;
 use crate::host::system::System;
 use crate::report::{Redactor, WithRemedy};
 use crate::run::Stop;
+use crate::secrets;
 use crate::settings::{self, Accepted, Given, Options, Refusal, SecretEnv};
 
 /// Where settings come from.
@@ -48,9 +49,19 @@ pub(super) fn machine() -> System {
 /// Looks at the machine and judges the settings. Nothing is changed.
 ///
 /// # Errors
-/// A machine that is not supported, or a file of settings that cannot be understood.
+/// A machine that is not supported or has lost its secrets, or a file of settings that cannot be understood.
 pub(super) async fn prepare(wishes: &Wishes, system: &System, redactor: &Redactor, ask: Ask) -> End<Prepared> {
     need_root()?;
+    has_its_secrets(system).await?;
+    examine(wishes, system, redactor, ask).await
+}
+
+/// A database without the secrets that it was made with (or with damaged ones) is refused before anything is asked or begun.
+async fn has_its_secrets(probe: &dyn Probe) -> End<()> {
+    secrets::load(probe).await.map(drop).map_err(Trouble::refused)
+}
+
+async fn examine(wishes: &Wishes, system: &System, redactor: &Redactor, ask: Ask) -> End<Prepared> {
     let facts = look(system).await.map_err(Trouble::refused)?;
     let gathered = settings::gather(wishes.options.clone(), SecretEnv::read(), wishes.settings.as_deref(), system).await;
     let mut given = gathered.map_err(Trouble::refused)?;
@@ -86,7 +97,8 @@ pub(super) fn redactor() -> Arc<Redactor> {
 /// # Errors
 /// Nothing is recorded (a file that the operator put there is no record), or it cannot be understood any more.
 pub(super) async fn recorded(system: &System, redactor: &Redactor) -> End<Prepared> {
-    let prepared = prepare(&Wishes::default(), system, redactor, Ask::Never).await?;
+    need_root()?;
+    let prepared = examine(&Wishes::default(), system, redactor, Ask::Never).await?;
     if !prepared.given.is_recorded() {
         return Err(Trouble::failed(anyhow!("tootstrap has not installed anything here yet")));
     }
@@ -101,4 +113,27 @@ pub(super) fn refused(refusal: &Refusal) -> anyhow::Error {
 /// The path of this program, for units that start it.
 pub(super) fn this_program() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("cannot find out where this program is")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Exit;
+    use crate::host::Kind;
+    use crate::host::fake::FakeHost;
+    use crate::report::Problem;
+
+    #[tokio::test]
+    async fn a_database_without_its_secrets_is_refused_before_anything_begins() {
+        let host = FakeHost::debian();
+        has_its_secrets(&host).await.expect("a bare machine");
+        for path in ["/opt/mastodon", "/opt/mastodon/postgres", "/opt/mastodon/postgres/17"] {
+            host.machine().place(path, Kind::Directory, "", 0o700);
+        }
+        host.machine().place("/opt/mastodon/postgres/17/PG_VERSION", Kind::File, "17\n", 0o600);
+        let trouble = has_its_secrets(&host).await.expect_err("refused");
+        assert_eq!(trouble.exit, Exit::Refused);
+        assert!(format!("{:#}", trouble.error).contains("/etc/tootstrap/secrets.toml is missing"));
+        assert!(Problem::remedy_of(&trouble.error).is_some_and(|remedy| remedy.contains("backup")));
+    }
 }

@@ -9,9 +9,10 @@ use super::exit::{End, Exit, Trouble};
 use super::follow::{self, listing};
 use super::prepare::{self, Prepared};
 use super::preview::{Preview, Silent};
+use super::progress::{self, Progress};
 use super::{lock, need_root, tell};
 use crate::host::Probe;
-use crate::report::Outcome;
+use crate::report::{Outcome, journal};
 use crate::resource::docker::digests;
 use crate::run::Report;
 
@@ -37,15 +38,8 @@ const RESTART_NEEDED: &str = "/run/reboot-required";
 impl Status {
     pub(super) async fn run(self) -> End<Exit> {
         need_root()?;
-        if let Err(busy) = lock::is_free(Path::new(lock::PATH)) {
-            if self.follow {
-                return follow::running().await;
-            }
-            if self.motd {
-                tell("Mastodon is being set up: sudo tootstrap status --follow");
-                return Ok(Exit::Waiting);
-            }
-            return Err(Trouble { error: busy, exit: Exit::Waiting });
+        if let Some(holder) = lock::holder(Path::new(lock::PATH))? {
+            return if self.follow { follow::running().await } else { self.under_way(&holder) };
         }
         let redactor = prepare::redactor();
         let system = prepare::machine();
@@ -65,6 +59,21 @@ impl Status {
             tell(&images(&digests::recorded(&machine).await?));
         }
         Ok(exit(&report))
+    }
+
+    /// How far the run is that holds the lock: neither well nor wrong yet.
+    fn under_way(&self, holder: &str) -> End<Exit> {
+        let events = progress::under_way(journal::latest_run(Path::new(journal::PATH))?, lock::since(holder));
+        let progress = Progress::of(&events);
+        if self.json {
+            let mut json = follow::renderer(true);
+            events.iter().try_for_each(|event| json.event(event))?;
+        } else if self.motd {
+            tell(&format!("{}\n  look on: sudo tootstrap status --follow", progress.short()));
+        } else {
+            tell(&progress.long());
+        }
+        Ok(Exit::Waiting)
     }
 }
 

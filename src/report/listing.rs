@@ -75,8 +75,8 @@ impl<W: Write + Send> Renderer for Listing<W> {
                 self.steps.insert(id.clone(), (outcome.clone(), changes.clone()));
             }
             Event::Note { text, .. } => {
-                for line in words::wrap(text, 76) {
-                    writeln!(self.out, "! {line}")?;
+                for (index, line) in words::wrap(text, 76).iter().enumerate() {
+                    writeln!(self.out, "{} {line}", if index == 0 { "!" } else { " " })?;
                 }
             }
             Event::Finished { counts, seconds, .. } => {
@@ -134,6 +134,15 @@ mod tests {
         }
         events.push(Event::Finished { at: sample::at(1), counts, seconds: 0.84, complete: false });
         events
+    }
+
+    #[test]
+    fn a_note_is_marked_once() {
+        let text =
+            "Debian 11 has been out of support since 2026-08-31: no more security updates come for it. Debian 13 is the better choice";
+        let note = Event::Note { at: sample::at(0), text: text.into() };
+        let wanted = "! Debian 11 has been out of support since 2026-08-31: no more security updates\n  come for it. Debian 13 is the better choice\n";
+        assert_eq!(told(&[note]), wanted);
     }
 
     #[test]

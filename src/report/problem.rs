@@ -26,11 +26,16 @@ pub trait WithRemedy<T> {
 
 impl<T, E: Into<anyhow::Error>> WithRemedy<T> for Result<T, E> {
     fn remedy(self, remedy: impl Into<String>) -> anyhow::Result<T> {
-        self.map_err(|error| Problem { cause: error.into(), remedy: remedy.into() }.into())
+        self.map_err(|error| Problem::new(error.into(), remedy).into())
     }
 }
 
 impl Problem {
+    /// An error with what to do about it.
+    pub fn new(cause: anyhow::Error, remedy: impl Into<String>) -> Self {
+        Self { cause, remedy: remedy.into() }
+    }
+
     /// The remedy that an error carries, if any.
     pub fn remedy_of(error: &anyhow::Error) -> Option<&str> {
         error.downcast_ref::<Self>().map(|problem| problem.remedy.as_str())

@@ -165,6 +165,9 @@ impl Endings {
     }
 
     fn rest(&self) -> String {
+        if self.preview {
+            return self.rest_of_preview();
+        }
         let mut text = part("done", &format!("{} as wanted, and stay so", are(self.fine, "step")));
         if !self.blocked.is_empty() {
             let ids: Vec<_> = self.blocked.iter().map(|(id, _)| id.as_str()).collect();
@@ -173,10 +176,19 @@ impl Endings {
         if self.stopped > 0 {
             text += &part("stopped", &format!("{} not begun, because of a signal", are(self.stopped, "step")));
         }
-        let again = if self.preview { "sudo tootstrap plan" } else { "sudo tootstrap install" };
-        text += &part("go on", &format!("{again} (what is done is not done again)"));
+        text += &part("go on", "sudo tootstrap install (what is done is not done again)");
         text += &part("details", super::journal::PATH);
         text + "\n"
+    }
+
+    /// Only looked at: nothing was done, and the journal has nothing about it.
+    fn rest_of_preview(&self) -> String {
+        let mut text = part("fine", &format!("{} as wanted; nothing was changed", are(self.fine, "step")));
+        if !self.blocked.is_empty() {
+            let ids: Vec<_> = self.blocked.iter().map(|(id, _)| id.as_str()).collect();
+            text += &part("not known", &ids.join(", "));
+        }
+        text + &part("go on", "do what stands above, then: sudo tootstrap install") + "\n"
     }
 }
 
@@ -239,6 +251,29 @@ FAILED docker/packages: packages docker-ce
   not tried docker/pull
   go on     sudo tootstrap install (what is done is not done again)
   details   /var/lib/tootstrap/journal.jsonl
+
+
+"]]
+        );
+    }
+
+    #[test]
+    fn a_failed_preview_claims_nothing_done() {
+        let mut endings = Endings { preview: true, ..Endings::default() };
+        endings.step("base/packages", "packages curl", &Outcome::Unchanged);
+        let remedy = Some("repair the file".into());
+        endings.step("docker/project", "services", &Outcome::Failed { why: "compose.override.yaml is no YAML".into(), remedy });
+        endings.step("app/web", "container web", &Outcome::Blocked { by: "docker/project".into() });
+        assert_data_eq!(
+            endings.text(),
+            str![[r"
+FAILED docker/project: services
+  why       compose.override.yaml is no YAML
+  do        repair the file
+
+  fine      1 step is as wanted; nothing was changed
+  not known app/web
+  go on     do what stands above, then: sudo tootstrap install
 
 
 "]]

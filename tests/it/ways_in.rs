@@ -76,3 +76,34 @@ fn every_way_in_pins_the_hash() {
         assert!(!text.contains("--insecure") && !text.contains("--no-check-certificate"), "{name}");
     }
 }
+
+/// The script in cloud-init.yaml, with a double of curl: what it says and whether it went well.
+fn cloud_init(curl: &str) -> (bool, String) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let place = dir.path().to_string_lossy().into_owned();
+    let text = source("cloud-init.yaml");
+    let (_, script) = text.split_once("get.sh\n    permissions: '0700'\n    content: |\n").expect("the script");
+    let (script, _) = script.split_once("runcmd:").expect("its end");
+    let sum = std::process::Command::new("sh")
+        .args(["-c", "printf '#!/bin/sh\\necho installed\\n' | sha256sum | cut -d' ' -f1"])
+        .output()
+        .expect("sha256sum");
+    let sum = String::from_utf8(sum.stdout).expect("text");
+    let script = script.replace("/usr/local/bin", &place).replace("@URL@", "https://get.example").replace("@SHA256@", sum.trim());
+    let script = format!("curl() {{ while [ \"$1\" != --output ]; do shift; done; {curl}; }}\n{script}");
+    let output = std::process::Command::new("sh").args(["-c", &script]).output().expect("sh");
+    let said = [output.stdout, output.stderr].concat();
+    let left = std::fs::read_dir(&place).expect("readable").count();
+    assert_eq!(left, usize::from(output.status.success()), "a broken download leaves nothing");
+    (output.status.success(), String::from_utf8(said).expect("text"))
+}
+
+#[test]
+fn cloud_init_says_plainly_why_nothing_was_installed() {
+    assert_eq!(cloud_init("printf '#!/bin/sh\\necho installed\\n' >\"$2\""), (true, "installed\n".into()));
+    let (well, said) = cloud_init("echo other >\"$2\"");
+    assert!(!well && said.starts_with("tootstrap: the file from https://get.example/tootstrap-x86_64-linux-musl is not the right one"));
+    assert!(said.ends_with("Nothing was installed.\n"), "{said}");
+    let url = "https://get.example/tootstrap-x86_64-linux-musl";
+    assert_eq!(cloud_init("return 22"), (false, format!("tootstrap: {url} could not be downloaded. Nothing was installed.\n")));
+}
