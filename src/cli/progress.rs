@@ -21,7 +21,9 @@ impl Progress {
     /// From the events of one run.
     pub(super) fn of(events: &[Event]) -> Self {
         let mut progress = Self::default();
-        events.iter().for_each(|event| progress.see(event));
+        for event in events {
+            progress.see(event);
+        }
         progress
     }
 
