@@ -76,6 +76,19 @@ async fn a_second_run_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_preview_names_exactly_the_file_of_the_project_that_is_missing() {
+    for file in ["compose.yaml", "env.production", "secrets.env"] {
+        let host = FakeHost::debian();
+        install(&host).await;
+        host.machine().nodes.remove(&PathBuf::from("/opt/mastodon").join(file));
+        let report = run(&host, Mode::Preview, Stop::default()).await;
+        let pending: Vec<_> =
+            report.outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Pending).map(|(id, _)| id.clone()).collect();
+        assert_eq!((pending, report.counts.failed, report.counts.blocked), (vec![format!("docker/{file}")], 0, 0), "{:?}", broken(&report));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_preview_of_a_bare_machine_changes_nothing_and_fails_nowhere() {
     let host = FakeHost::debian();
     let before = files(&host);

@@ -10,6 +10,8 @@ pub use image::Image;
 pub use ready::DockerReady;
 pub use services::Services;
 
+use anyhow::ensure;
+
 use crate::host::{Cmd, Probe};
 
 /// Where the Compose project lies.
@@ -23,4 +25,15 @@ pub(crate) fn compose() -> Cmd {
 /// Whether Docker's client is installed. On a bare machine everything of Docker's is still to be done.
 pub(crate) async fn installed(host: &dyn Probe) -> bool {
     host.which("docker").await.is_some()
+}
+
+/// The container in which a service of the project runs, if it does. Told by labels: Compose itself answers nothing while a file of the
+/// project is missing.
+pub(crate) async fn running(host: &dyn Probe, service: &str) -> anyhow::Result<Option<String>> {
+    let label = format!("label=com.docker.compose.service={service}");
+    let filters = ["label=com.docker.compose.project=mastodon", "label=com.docker.compose.oneoff=False", "status=running", &label];
+    let ps = filters.iter().fold(Cmd::new("docker").args(["ps", "--quiet"]), |ps, filter| ps.args(["--filter", filter]));
+    let answer = host.query(&ps).await?;
+    ensure!(answer.success(), "Docker does not list its containers: {}", answer.stderr.trim());
+    Ok(answer.stdout.lines().next().map(|id| id.trim().to_owned()))
 }

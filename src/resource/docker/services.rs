@@ -50,17 +50,17 @@ impl Services {
     }
 
     async fn conditions(&self, host: &dyn Probe) -> anyhow::Result<BTreeMap<&'static str, Condition>> {
-        if !installed(host).await || host.stat(&Path::new(PROJECT).join("compose.yaml")).await?.is_none() {
+        if !installed(host).await || host.stat(Path::new(PROJECT)).await?.is_none() {
             return Ok(self.names.iter().map(|name| (*name, Condition::Missing)).collect());
         }
-        let (containers, wanted) = (containers(host).await?, self.wanted_hashes(host).await?);
+        let containers = containers(host).await?;
+        let wanted = if is_whole(host).await? { Some(self.wanted_hashes(host).await?) } else { None };
         let mut conditions = BTreeMap::new();
         for name in self.names {
-            let wanted = wanted.get(*name).with_context(|| format!("Compose told no hash for the service {name}"))?;
             let condition = match containers.get(*name) {
                 None => Condition::Missing,
                 Some(container) if self.environment.as_ref().is_some_and(|digest| container.environment != *digest) => Condition::Outdated,
-                Some(container) if !self.is_as_defined(host, name, container, wanted).await? => Condition::Outdated,
+                Some(container) if !self.is_as_defined(host, name, container, wanted.as_ref()).await? => Condition::Outdated,
                 Some(container) => container.condition(),
             };
             conditions.insert(*name, condition);
@@ -68,7 +68,7 @@ impl Services {
         Ok(conditions)
     }
 
-    async fn wanted_hashes(&self, host: &dyn Probe) -> anyhow::Result<BTreeMap<String, String>> {
+    async fn wanted_hashes(&self, host: &dyn Probe) -> anyhow::Result<Hashes> {
         let answer = host.query(&compose().args(["config", "--hash", &self.names.join(",")])).await?;
         if !answer.success() {
             return Err(anyhow!("Compose refuses the project: {}", answer.stderr.trim()))
@@ -77,8 +77,11 @@ impl Services {
         Ok(answer.stdout.lines().filter_map(|line| line.split_once(' ')).map(|(name, hash)| (name.into(), hash.trim().into())).collect())
     }
 
-    async fn is_as_defined(&self, host: &dyn Probe, name: &str, container: &Container, wanted: &str) -> anyhow::Result<bool> {
-        Ok(container.hash == wanted || stamp::read(host, &stamp_name(name)).await? == Some(pair(host, &container.hash, wanted).await?))
+    /// `wanted`: the hashes that Compose tells. `None`: it cannot yet; the step that writes its files says what they lack.
+    async fn is_as_defined(&self, host: &dyn Probe, name: &str, container: &Container, wanted: Option<&Hashes>) -> anyhow::Result<bool> {
+        let Some(wanted) = wanted else { return Ok(true) };
+        let wanted = wanted.get(name).with_context(|| format!("Compose told no hash for the service {name}"))?;
+        Ok(container.hash == *wanted || stamp::read(host, &stamp_name(name)).await? == Some(pair(host, &container.hash, wanted).await?))
     }
 
     /// Starts them, then waits until they are healthy.
@@ -120,6 +123,9 @@ impl Services {
     }
 }
 
+/// Hash of each service's definition.
+type Hashes = BTreeMap<String, String>;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Condition {
     Missing,
@@ -150,6 +156,16 @@ impl Container {
 
 fn stamp_name(service: &str) -> String {
     format!("containers/{service}")
+}
+
+/// Whether every file is there without which Compose answers nothing.
+async fn is_whole(host: &dyn Probe) -> anyhow::Result<bool> {
+    for file in ["compose.yaml", "env.production", "secrets.env"] {
+        if host.stat(&Path::new(PROJECT).join(file)).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// `custom.env` is part of it, since it may not be part of the hash.

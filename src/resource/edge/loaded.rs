@@ -6,7 +6,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::super::docker::{PROJECT, compose, installed};
+use super::super::docker::{self, PROJECT, installed};
 use super::super::{Drift, Resource};
 use super::{CONFIG, reload};
 use crate::host::{Cmd, Host, Output, Probe};
@@ -19,7 +19,8 @@ pub struct CaddyLoaded;
 
 /// What the files mean. `None`: Caddy does not run, or refuses them.
 async fn wanted(host: &dyn Probe) -> anyhow::Result<Option<Value>> {
-    let adapt = compose().args(["exec", "-T", "caddy", "caddy", "adapt"]).args(CONFIG);
+    let Some(container) = docker::running(host, "caddy").await? else { return Ok(None) };
+    let adapt = Cmd::new("docker").args(["exec", &container, "caddy", "adapt"]).args(CONFIG);
     let answer = host.query(&adapt).await?;
     Ok(json(&answer))
 }

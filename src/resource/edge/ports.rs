@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{anyhow, ensure};
 use async_trait::async_trait;
 
-use super::super::docker::{compose, installed};
+use super::super::docker::{installed, running};
 use super::super::{Drift, Resource};
 use crate::host::{Cmd, Probe};
 use crate::report::WithRemedy;
@@ -59,8 +59,7 @@ async fn our_caddy_runs(host: &dyn Probe) -> anyhow::Result<bool> {
     if !installed(host).await {
         return Ok(false);
     }
-    let answer = host.query(&compose().args(["ps", "--quiet", "--status", "running", "caddy"])).await?;
-    Ok(answer.success() && !answer.stdout.trim().is_empty())
+    Ok(running(host, "caddy").await?.is_some())
 }
 
 #[cfg(test)]

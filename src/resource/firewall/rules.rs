@@ -65,9 +65,9 @@ impl Rule {
         let mut rule =
             Self { text: text.to_owned(), lets_in: matches!(*action, "allow" | "limit"), everybody: true, ports: None, protocol: None };
         if matches!(*words.first()?, "from" | "to" | "on" | "proto") {
-            rule.read_long(words)
+            rule.read_long(words);
         } else {
-            rule.read_ports(&words.join(" "))
+            rule.read_ports(&words.join(" "));
         }
         Some(rule)
     }

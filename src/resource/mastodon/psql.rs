@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 
-use super::super::docker::{compose, installed};
-use crate::host::Probe;
+use super::super::docker::{installed, running};
+use crate::host::{Cmd, Probe};
 use crate::report::WithRemedy;
 
 /// What a query told: each line was `name=value`.
@@ -16,7 +16,9 @@ pub(super) async fn query(host: &dyn Probe, variables: &[(&str, &str)], sql: &st
     if !installed(host).await {
         return Ok(None);
     }
-    let mut psql = compose().args(["exec", "-T", "db", "psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"]);
+    let Some(container) = running(host, "db").await? else { return Ok(None) };
+    let mut psql = Cmd::new("docker").args(["exec", "--interactive", &container, "psql"]);
+    psql = psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"]);
     psql = psql.args(["--field-separator", "=", "--set", "ON_ERROR_STOP=1", "--username", "mastodon", "--dbname", "mastodon"]);
     for (name, value) in variables {
         psql = psql.arg("--set").arg(format!("{name}={value}"));
@@ -25,12 +27,9 @@ pub(super) async fn query(host: &dyn Probe, variables: &[(&str, &str)], sql: &st
     if answer.success() {
         return Ok(Some(answer.stdout.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.into(), v.into())).collect()));
     }
-    let absent = ["is not running", "no configuration file", "no such service"];
-    if absent.iter().any(|text| answer.stderr.contains(text)) {
+    // It may have ended just now.
+    if ["is not running", "No such container"].iter().any(|text| answer.stderr.contains(text)) {
         return Ok(None);
-    }
-    if answer.stderr.contains("Cannot connect to the Docker daemon") {
-        bail!("Docker does not answer: {}", answer.stderr.trim());
     }
     Err(anyhow!("the database does not answer: {}", answer.stderr.trim()))
         .remedy("look at its log: docker compose --project-directory /opt/mastodon logs --tail 50 db")

@@ -145,12 +145,12 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             Reply::read("").status(1, "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"),
         ),
         ["docker", "compose", "--project-directory", "/opt/mastodon", words @ ..] => compose(machine, cmd, words),
-        ["docker", words @ ..] => engine(machine, words),
+        ["docker", words @ ..] => engine(machine, cmd, words),
         _ => None,
     }
 }
 
-fn engine(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
+fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
     match words {
         ["version", "--format", "{{.Server.Version}}"] => Some(Reply::read(format!("{}\n", machine.docker.engine))),
         ["image", "inspect", "--format", format, images @ ..] => {
@@ -168,6 +168,12 @@ fn engine(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
             machine.docker.images.insert((*image).into());
             Some(Reply::changed(""))
         }
+        ["ps", "--quiet", "--filter", _, "--filter", _, "--filter", "status=running", "--filter", label] => {
+            let service = label.strip_prefix("label=com.docker.compose.service=")?;
+            Some(Reply::read(if machine.service_runs(service) { format!("{service}-id\n") } else { String::new() }))
+        }
+        ["exec", "caddy-id", "caddy", "adapt", ..] => Some(Reply::read(machine.caddy_files())),
+        ["exec", "--interactive", "db-id", "psql", ..] => Some(mastodon::psql(machine, cmd)),
         ["ps", "--all", "--no-trunc", "--filter", "label=com.docker.compose.project=mastodon", "--format", _] => {
             let line = |(service, c): (&String, &FakeContainer)| {
                 format!("{service}\t{}\tUp 3 minutes {}\t{}\tFalse\t{}\n", c.state, c.health, c.hash, c.environment)
@@ -181,6 +187,12 @@ fn engine(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
 fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
     if machine.text("/opt/mastodon/compose.override.yaml").contains("broken") {
         return Some(Reply::read("").status(15, "yaml: line 1: did not find expected key"));
+    }
+    let project = Path::new("/opt/mastodon");
+    for file in ["env.production", "secrets.env"] {
+        if machine.text(project.join("compose.yaml")).contains(file) && machine.file(&project.join(file)).is_none() {
+            return Some(Reply::read("").status(1, format!("env file /opt/mastodon/{file} not found")));
+        }
     }
     match words {
         ["config", "--hash", services] => {
@@ -215,11 +227,9 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             let lines: Vec<_> = services.iter().map(|service| format!("{service}-1  | the last line of {service}\n")).collect();
             Some(Reply::read(lines.concat()))
         }
-        ["ps", "--quiet", "--status", "running", service] => Some(Reply::read(if machine.service_runs(service) { "abc\n" } else { "" })),
         ["exec", "-T", service, ..] if !machine.service_runs(service) => {
             Some(Reply::read("").status(1, format!("service \"{service}\" is not running")))
         }
-        ["exec", "-T", "caddy", "caddy", "adapt", ..] => Some(Reply::read(machine.caddy_files())),
         ["exec", "-T", "caddy", "caddy", "reload", options @ ..] => {
             machine.docker.loaded = machine.caddy_files();
             if options.contains(&"--force") && machine.docker.issues {
@@ -228,7 +238,6 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             }
             Some(Reply::changed(""))
         }
-        ["exec", "-T", "db", "psql", ..] => Some(mastodon::psql(machine, cmd)),
         ["run", "--rm", "-T", "--no-deps", words @ ..] => mastodon::run(machine, cmd, words),
         _ => None,
     }

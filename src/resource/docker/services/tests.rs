@@ -14,7 +14,10 @@ fn machine() -> FakeHost {
     let host = FakeHost::debian();
     host.machine().install_docker();
     host.machine().place("/opt/mastodon", Kind::Directory, "", 0o755);
-    host.machine().place("/opt/mastodon/compose.yaml", Kind::File, "services: …", 0o644);
+    host.machine().place("/opt/mastodon/compose.yaml", Kind::File, "services: … env.production … secrets.env …", 0o644);
+    for file in ["/opt/mastodon/env.production", "/opt/mastodon/secrets.env"] {
+        host.machine().place(file, Kind::File, "", 0o600);
+    }
     host
 }
 
@@ -108,4 +111,16 @@ async fn settings_that_are_not_written_yet_are_seen_by_the_preview() {
     let web = |digest: &str| Services::of_mastodon(&["web"], Some(digest.into()));
     converge(&host, &web("old")).await;
     assert_eq!(sentences(&web("new").check(&host).await.unwrap()), ["replace container web: its definition has changed"]);
+}
+
+#[tokio::test]
+async fn without_a_file_of_the_project_only_what_can_be_known_is_compared() {
+    for file in ["compose.yaml", "env.production", "secrets.env"] {
+        let host = machine();
+        converge(&host, &STORES).await;
+        host.machine().nodes.remove(&Path::new(PROJECT).join(file));
+        assert!(STORES.check(&host).await.unwrap().is_empty(), "{file}");
+        host.machine().docker.containers.get_mut("redis").unwrap().state = "exited";
+        assert_eq!(sentences(&STORES.check(&host).await.unwrap()), ["start container redis"], "{file}");
+    }
 }
