@@ -45,6 +45,14 @@ struct Authorities {
     instead: Option<Wait>,
 }
 
+/// An answer that is not as wanted.
+struct Wrong {
+    /// In words.
+    what: String,
+    /// The record that must go, since this machine has no address of its family.
+    stale: Option<String>,
+}
+
 #[async_trait]
 impl Resource for Published {
     async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
@@ -98,7 +106,7 @@ impl Published {
     }
 
     /// What is not as wanted, in words. `None`: all is right.
-    async fn wrong(&self, host: &dyn Probe, name: &DomainName, authorities: &Authorities) -> Option<String> {
+    async fn wrong(&self, host: &dyn Probe, name: &DomainName, authorities: &Authorities) -> Option<Wrong> {
         let rounds = if authorities.strict { 2 } else { 1 };
         for _ in 0..rounds {
             for kind in [RecordType::A, RecordType::Aaaa] {
@@ -116,12 +124,17 @@ impl Published {
         self.wanted.iter().filter(|wanted| wanted.name == *name).map(|wanted| wanted.address).filter(of_kind).collect()
     }
 
-    fn wait(&self, authorities: &Authorities, wrong: String) -> Wait {
+    fn wait(&self, authorities: &Authorities, wrong: Wrong) -> Wait {
+        let Wrong { what: wrong, stale } = wrong;
         if let Some(instead) = &authorities.instead {
             return instead.clone();
         }
         if let Some(error) = self.linode.as_ref().and_then(|linode| linode.refusal()) {
             return Wait { what: wrong, remedy: self.by_hand(authorities) + "\nor: " + &about_token(error).remedy, soon: false };
+        }
+        if let (true, Some(record)) = (self.by_api(), stale) {
+            // Records of a family that we do not have are not ours to remove.
+            return Wait { what: wrong, remedy: format!("remove {record} in Cloud Manager; then: {AGAIN}"), soon: false };
         }
         let remedy = match (&self.linode, self.by_api()) {
             (Some(_), true) => format!("nothing: it usually takes less than a minute; {AGAIN} looks again"),
@@ -184,7 +197,7 @@ async fn wrong_of(
     kind: RecordType,
     right: &BTreeSet<IpAddr>,
     authorities: &Authorities,
-) -> Option<String> {
+) -> Option<Wrong> {
     let asked: Vec<_> = match authorities.servers.as_slice() {
         [] => vec![("the resolver", None)],
         servers => servers.iter().map(|server| (server.name.as_str(), server.addresses.first().copied())).collect(),
@@ -201,12 +214,16 @@ async fn wrong_of(
     for ((server, _), answer) in asked.iter().zip(answers.await) {
         match answer {
             Ok(found) if found == *right => rights += 1,
-            Ok(found) => return Some(sentence(name, kind, right, &format!("{server} says {}", words(&found)))),
+            Ok(found) => {
+                let what = sentence(name, kind, right, &format!("{server} says {}", words(&found)));
+                let stale = right.is_empty().then(|| format!("the {} record of {name}", family(kind)));
+                return Some(Wrong { what, stale });
+            }
             Err(why) => silent = silent.or(Some(format!("{server}: {why}"))),
         }
     }
     let enough = if authorities.strict { silent.is_none() } else { rights > 0 };
-    if enough { None } else { Some(sentence(name, kind, right, &silent.unwrap_or_default())) }
+    if enough { None } else { Some(Wrong { what: sentence(name, kind, right, &silent.unwrap_or_default()), stale: None }) }
 }
 
 /// The addresses that a server gives. An alias that leads out of the zone is followed by the resolver.
@@ -240,9 +257,13 @@ fn words(found: &BTreeSet<IpAddr>) -> String {
 }
 
 fn sentence(name: &DomainName, kind: RecordType, right: &BTreeSet<IpAddr>, but: &str) -> String {
-    let family = if kind == RecordType::A { "A" } else { "AAAA" };
+    let family = family(kind);
     if right.is_empty() {
         return format!("the {family} record of {name} to be removed, because this machine has no such address ({but})");
     }
     format!("the {family} record of {name} to be {} ({but})", words(right))
+}
+
+const fn family(kind: RecordType) -> &'static str {
+    if matches!(kind, RecordType::A) { "A" } else { "AAAA" }
 }

@@ -198,6 +198,8 @@ async fn a_family_that_we_do_not_have_must_not_be_there() {
     let gate = Published { wanted: vec![wanted(SITE, "203.0.113.10")], linode: Some(api()) };
     let wait = wait_of(&host, &gate).await;
     assert!(wait.what.starts_with("the AAAA record of social.fedi-test.org to be removed"), "{wait:?}");
+    let remedy = "remove the AAAA record of social.fedi-test.org in Cloud Manager";
+    assert!(wait.remedy.starts_with(remedy) && !wait.soon, "{wait:?}");
 }
 
 #[tokio::test]
