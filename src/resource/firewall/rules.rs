@@ -139,7 +139,7 @@ mod tests {
             (&["deny from 192.0.2.1"], Verdict::Silent),
         ];
         for (rules, verdict) in cases {
-            let text: String = rules.iter().map(|rule| format!("ufw {rule}\n")).collect();
+            let text = rules.iter().fold(String::new(), |text, rule| text + "ufw " + rule + "\n");
             assert_eq!(Rules::parse(&format!("Added user rules:\n{text}")).verdict("22/tcp"), verdict, "{rules:?}");
         }
     }
