@@ -25,6 +25,8 @@ class Network:
         self.plug_machine()
 
     def down(self) -> None:
+        # By itself: the kernel removes what is in a deleted namespace some time later.
+        run(["ip", "link", "delete", self.layout.uplink], check=False)
         for netns in (self.layout.vm, self.layout.cli, self.layout.rtr):
             self.delete(netns)
         host.release(self.layout)
@@ -32,7 +34,7 @@ class Network:
     def plug_machine(self) -> None:
         """A namespace without history: a machine that lost power has no firewall rules and no docker0 (testbed.md §3)."""
         at = self.layout
-        # By itself: the kernel removes what is in a deleted namespace some time later.
+        # By itself, as in `down`.
         run(["ip", "-n", at.rtr, "link", "delete", "vm"], check=False)
         self.delete(at.vm)
         self._namespace(at.vm)

@@ -26,7 +26,7 @@ OPTIONS = (
     "--boot",
     "--capability=all",
     "--drop-capability=CAP_SYS_TIME",
-    "--system-call-filter=add_key keyctl bpf @keyring",
+    "--system-call-filter=add_key keyctl bpf @keyring @swap",
     "--resolv-conf=off",
     "--timezone=off",
     "--link-journal=no",

@@ -109,6 +109,18 @@ def test_a_power_cut_loses_what_was_not_synced(bed: Bed) -> None:
     assert not bed.machine.exists("/root/lost") or bed.machine.get("/root/lost") == b""
 
 
+def test_the_machine_may_swap_and_its_fstab_counts_at_boot(bed: Bed) -> None:
+    swap = "fallocate -l 32M /swapfile && chmod 600 /swapfile && mkswap /swapfile && swapon /swapfile"
+    bed.machine.run(["systemd-run", "-q", "--wait", "--pipe", "sh", "-c", swap])
+    bed.machine.sh("echo '/swapfile none swap sw,nofail 0 0' >>/etc/fstab")
+    bed.machine.kill()
+    assert "/swapfile" not in Path("/proc/swaps").read_text()
+    bed.machine.boot()
+    assert "/swapfile" in Path("/proc/swaps").read_text()
+    bed.machine.swapoff()
+    bed.machine.sh("rm /swapfile; : >/etc/fstab")
+
+
 def test_snapshot_and_restore_with_a_swap_file_in_use(bed: Bed) -> None:
     bed.machine.put("/root/mark", "before")
     bed.machine.snapshot("mark")
