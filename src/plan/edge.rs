@@ -27,6 +27,8 @@ pub fn add(plan: &mut Plan, with: &Inputs, dns: &Dns, docker: &Docker) -> Edge {
     // Without a token the records are made by hand: that takes longer than anybody should look at a terminal.
     let patience = if with.settings.token.is_some() { Duration::from_mins(3) } else { Duration::from_secs(30) };
     let certificate = plan.step("edge/certificate", Certificate::new(with.settings.names())).needs([loaded]).after(dns.published, patience);
-    let certificate = certificate.patience(Patience::settle(patience, Duration::from_secs(1))).add();
+    // As long as DNS could be worth waiting for, `after` has waited; a certificate itself takes seconds.
+    let issued = patience.min(Duration::from_mins(1));
+    let certificate = certificate.patience(Patience::settle(issued, Duration::from_secs(1))).add();
     Edge { certificate }
 }
