@@ -29,7 +29,13 @@ def secrets(installed: Bed) -> dict[str, str]:
     """By name: all of secrets.toml but the public key, and the API token."""
     generated = tomllib.loads(installed.machine.get("/etc/tootstrap/secrets.toml").decode())["generated"]
     assert len(generated) == 10, sorted(generated)
-    return {name: value for name, value in generated.items() if name != "vapid_public_key"} | {"API token": TOKEN}
+    return {name: value for name, value in flat(generated).items() if name != "vapid_public_key"} | {"API token": TOKEN}
+
+
+def flat(table: Mapping) -> dict[str, str]:
+    """Each value by its own name; the sudo users' passwords are a table of their own."""
+    inner = [flat(value) for value in table.values() if isinstance(value, dict)]
+    return {name: value for name, value in table.items() if isinstance(value, str)} | {k: v for part in inner for k, v in part.items()}
 
 
 def holders(machine: Machine, files: str, secrets: Mapping[str, str]) -> set[tuple[str, str]]:
