@@ -16,9 +16,9 @@ HEAD_LINES = 6
 def write(name: str) -> list[Path]:
     """The first installation's log, a second run and the status; returns the files written."""
     machine = Bed.attach(name).machine
-    log = machine.run(["cat", "/var/log/stackscript.log"]).stdout.strip("\n")
-    again = _shown(machine.run(["tootstrap", "install"]).stdout, "tootstrap install")
-    status = _shown(machine.run(["tootstrap", "status"]).stdout, "tootstrap status")
+    log = machine.run(["cat", "/var/log/stackscript.log"]).stdout.decode().strip("\n")
+    again = _shown(machine.run(["tootstrap", "install"]).stdout.decode(), "tootstrap install")
+    status = _shown(machine.run(["tootstrap", "status"]).stdout.decode(), "tootstrap status")
     size = (REPOSITORY / "dist" / "tootstrap-x86_64-linux-musl").stat().st_size
     note = f"Debian 11 in the test bed (2 cores, stand-in images, package mirror near by); binary of {size / 1e6:.1f} MB."
 
