@@ -16,8 +16,11 @@ from harness import REUSABLE, Installation, fresh_world, wait_healthy  # noqa: E
 from product import RELEASED, Product  # noqa: E402
 from testbed.bed import Bed  # noqa: E402
 from testbed.demo import FORM, stackscript_of  # noqa: E402
+from testbed.layout import GIB  # noqa: E402
 
 NAME = os.environ.get("TOOTSTRAP_BED", "e2e")
+#: RAM of the machine in GB. From 6 on the product makes no swap file, so that several beds can be up at once (facts/testbed.md §1.3).
+MEMORY = int(os.environ.get("TOOTSTRAP_BED_MEMORY", "4")) * GIB
 
 #: Modules in the order in which the machine needs the fewest boots; others come last.
 ORDER = (
@@ -50,7 +53,7 @@ def bed(dist: Path) -> Iterator[Bed]:
     if "file" in Path("/proc/swaps").read_text().split():
         # /proc/swaps is the kernel's: the product would take that file for its own machine's (facts/testbed.md §1.3).
         pytest.exit("a swap file is in use, probably another bed's: end it first (tests/testbed/bed down)", returncode=1)
-    with Bed(NAME, dist=dist, boot=False) as made:
+    with Bed(NAME, dist=dist, boot=False, memory=MEMORY) as made:
         made.machine.snapshot("bare")
         yield made
         made.check_clock()
