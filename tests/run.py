@@ -74,17 +74,24 @@ STAGES = {
     "bed-cache": lambda: plain(["env", "PYTHONPATH=tests", PYTHON, "-m", "testbed.build"]),
     "testbed": lambda: pytest(["tests/testbed"]),
     "e2e": lambda: pytest(["tests/e2e"]),
+    "faults-quick": lambda: pytest(["tests/faults", "-m", "quick"]),
+}
+
+#: Run only when named: `make test-faults`.
+LONG_STAGES = {
+    "faults": lambda: pytest(["tests/faults"]),
+    "reliability": lambda: plain([PYTHON, "tests/faults/report.py"]),
 }
 
 
 def main() -> int:
-    """Runs the stages named, or all of them in order."""
+    """Runs the stages named, or all of STAGES in order."""
     names = sys.argv[1:] or list(STAGES)
     results: dict[str, Result] = {}
     for name in names:
         print(f"\n=== {name}", flush=True)
         began = time.monotonic()
-        results[name] = STAGES[name]()
+        results[name] = (STAGES | LONG_STAGES)[name]()
         results[name].seconds = time.monotonic() - began
     print("\n=== summary")
     for name, result in results.items():

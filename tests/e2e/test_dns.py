@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-from harness import REUSABLE, fresh_world, wait_healthy
+from harness import wait_healthy
 from product import DONE, STILL_WAITING, Product, environment
 from testbed import layout as where
 from testbed.bed import Bed
@@ -13,15 +12,6 @@ from testbed.demo import FORM
 from testbed.verify import verify
 
 FORM_WITHOUT_TOKEN = {**FORM, "token_password": ""}
-
-
-@pytest.fixture
-def fresh(bed: Bed) -> Bed:
-    """A bare machine for one test, off."""
-    REUSABLE.clear()
-    fresh_world(bed)
-    bed.machine.restore("bare", boot=False)
-    return bed
 
 
 def good(bed: Bed) -> None:
