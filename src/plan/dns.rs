@@ -42,14 +42,20 @@ pub fn add(plan: &mut Plan, with: &Inputs) -> Dns {
         wanted: wanted.clone(),
     };
     let zone = plan.step("dns/zone", zone).add();
-    let records: Vec<_> = wanted.iter().map(|wanted| record(plan, settings, &linode, wanted, zone)).collect();
+    let ours: Vec<_> = wanted.iter().map(|wanted| wanted.address).collect();
+    let resource = |wanted: &Wanted| DnsRecord {
+        linode: Arc::clone(&linode),
+        wanted: wanted.clone(),
+        ours: ours.clone(),
+        replace: settings.replace_dns,
+    };
+    let records: Vec<_> = wanted.iter().map(|wanted| record(plan, resource(wanted), zone)).collect();
     let gate = Published { wanted, linode: Some(linode) };
     Dns { published: plan.step("dns/published", gate).needs(records).patience(PUBLISHED_BY_LINODE).add() }
 }
 
-fn record(plan: &mut Plan, settings: &Settings, linode: &Arc<Linode>, wanted: &Wanted, zone: StepRef) -> StepRef {
-    let id = format!("dns/record-{}-{}", wanted.kind().to_ascii_lowercase(), wanted.name);
-    let record = DnsRecord { linode: Arc::clone(linode), wanted: wanted.clone(), replace: settings.replace_dns };
+fn record(plan: &mut Plan, record: DnsRecord, zone: StepRef) -> StepRef {
+    let id = format!("dns/record-{}-{}", record.wanted.kind().to_ascii_lowercase(), record.wanted.name);
     plan.step(id, record).needs([zone]).add()
 }
 

@@ -22,6 +22,8 @@ pub struct DnsRecord {
     pub linode: Arc<Linode>,
     /// Name and address.
     pub wanted: Wanted,
+    /// Every address of this machine's, of both families.
+    pub ours: Vec<IpAddr>,
     /// Replaces a record also where the old address is in use.
     pub replace: bool,
 }
@@ -109,11 +111,12 @@ impl DnsRecord {
         if let Some(alias) = here.iter().find(|record| record.kind == "CNAME") {
             return Ok(Found::Stuck(self.alias(alias)));
         }
-        here.retain(|record| record.kind == self.wanted.kind());
-        Ok(self.judge_records(host, zone, here).await)
+        let (here, others): (Vec<_>, Vec<_>) = here.into_iter().partition(|record| record.kind == self.wanted.kind());
+        Ok(self.judge_records(host, zone, here, &others).await)
     }
 
-    async fn judge_records(&self, host: &dyn Probe, zone: Zone, mut here: Vec<ZoneRecord>) -> Found {
+    /// `here`: records of the wanted type; `others`: of other types at the same name.
+    async fn judge_records(&self, host: &dyn Probe, zone: Zone, mut here: Vec<ZoneRecord>, others: &[ZoneRecord]) -> Found {
         let right = self.target();
         if !here.is_empty() && here.iter().all(|record| record.plain_target() == right) {
             return Found::Right;
@@ -121,11 +124,25 @@ impl DnsRecord {
         if here.len() > 1 {
             return Found::Stuck(self.several(&here));
         }
-        let Some(old) = here.pop() else { return Found::Nothing(Some(zone)) };
+        let Some(old) = here.pop() else { return self.judge_none(host, zone, others).await };
         match self.in_use(host, &old).await {
             Some(port) if !self.replace => Found::Stuck(self.used(&old, port)),
             _ => Found::Other(zone, old),
         }
+    }
+
+    /// A record beside that of another machine in use would lead half of its visitors here.
+    async fn judge_none(&self, host: &dyn Probe, zone: Zone, others: &[ZoneRecord]) -> Found {
+        for other in others.iter().filter(|other| !self.replace && !self.is_ours(other)) {
+            if let Some(port) = self.in_use(host, other).await {
+                return Found::Stuck(self.used(other, port));
+            }
+        }
+        Found::Nothing(Some(zone))
+    }
+
+    fn is_ours(&self, record: &ZoneRecord) -> bool {
+        record.plain_target().parse().is_ok_and(|address| self.ours.contains(&address))
     }
 
     /// A port on which the old address answers.

@@ -20,7 +20,8 @@ fn wanted(name: &str, address: &str) -> Wanted {
 }
 
 fn record(name: &str) -> DnsRecord {
-    DnsRecord { linode: api(), wanted: wanted(name, "203.0.113.10"), replace: false }
+    let ours = ["203.0.113.10", "2001:db8::10"].map(|address| address.parse().unwrap()).to_vec();
+    DnsRecord { linode: api(), wanted: wanted(name, "203.0.113.10"), ours, replace: false }
 }
 
 fn zone(linode: &Arc<Linode>) -> DnsZone {
@@ -93,6 +94,26 @@ async fn what_only_the_operator_can_decide_is_waited_for() {
         assert!(resource.linode.given_up());
         resource.apply(&host).await.unwrap();
         assert!(host.take_log().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_name_in_use_over_one_family_gets_no_record_of_the_other() {
+    let of_v6 = |replace| DnsRecord { wanted: wanted(SITE, "2001:db8::10"), replace, ..record(SITE) };
+    let cases = [
+        ("203.0.113.50", false, Some("points to 203.0.113.50, where something answers on port 443")),
+        ("203.0.113.50", true, None),
+        // Nobody is there, or only we.
+        ("203.0.113.99", false, None),
+        ("203.0.113.10", false, None),
+    ];
+    for (target, replace, waits) in cases {
+        let host = host(&[("A", "social", target), ("MX", "social", "mail.other.org")]);
+        host.machine().listening.extend([50, 10].map(|last| SocketAddr::from(([203, 0, 113, last], 443))));
+        let drift = of_v6(replace).check(&host).await.unwrap();
+        let created = if waits.is_some() { "" } else { "create the AAAA record social.fedi-test.org → 2001:db8::10" };
+        assert_eq!(changes(&drift).join("; "), created);
+        assert_eq!(drift.wait.is_some_and(|wait| wait.what.contains(waits.unwrap_or("?"))), waits.is_some(), "{target}");
     }
 }
 
