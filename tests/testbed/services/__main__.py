@@ -54,7 +54,7 @@ def _serve(options: argparse.Namespace, ready: Path, ended: threading.Event) -> 
 
 
 def _sources(options: argparse.Namespace) -> Sources:
-    leaf = build.ca().leaf(list(addresses.FRONT_NAMES))
+    leaf = build.ca().leaf(list(addresses.CERTIFIED_NAMES))
     return Sources(
         chain=leaf.chain,
         key=leaf.key,

@@ -41,6 +41,13 @@ RELEASES = "get.tootstrap.example"
 
 FRONT_NAMES = (API, ACME, ACME_STAGING, GHCR, DOCKER_HUB, DOCKER_AUTH, DOCKER_APT, RELEASES)
 
+#: The domain that most tests install, delegated to Linode from the start. The front has a web site for the bare domain, to which a zone's
+#: A record may lead.
+TEST_DOMAIN = "fedi-test.org"
+
+#: What the front's certificate is for.
+CERTIFIED_NAMES = (*FRONT_NAMES, TEST_DOMAIN)
+
 #: Addresses with prefix that the services bind to.
 ALL = (
     f"{FRONT_V4}/24",
@@ -53,6 +60,3 @@ ALL = (
     f"{RECURSOR_MACHINE}/24",
     f"{RECURSOR_CLIENT}/24",
 )
-
-#: The domain that most tests install, delegated to Linode from the start.
-TEST_DOMAIN = "fedi-test.org"

@@ -140,6 +140,9 @@ class Calls:
     def clear_front_requests(self) -> None:
         self._world.front.requests.clear()
 
+    def set_webfinger_redirect(self, site: str | None) -> None:
+        self._world.website.webfinger_site = site
+
     def set_metadata(self, instance: dict) -> None:
         self._world.metadata.instance = Instance(**_with_tuple(instance, "ssh_keys"))
 

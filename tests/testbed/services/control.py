@@ -165,6 +165,10 @@ class Control:
         """Empties that log."""
         self._call("clear_front_requests")
 
+    def set_webfinger_redirect(self, site: str | None) -> None:
+        """The web site on the test domain sends questions about handles to that host; None: it does not know them."""
+        self._call("set_webfinger_redirect", site=site)
+
     def set_metadata(self, instance: Instance) -> None:
         """What the metadata service says from now on."""
         self._call("set_metadata", instance=asdict(instance))

@@ -17,6 +17,7 @@ from .front.acme import CaaChecked
 from .front.backends import Directory, Proxy
 from .front.registries import GuardedRegistry, TokenRealm, Tokens
 from .front.server import Front
+from .front.website import Website
 from .linode.api import LinodeApi
 from .metadata import Metadata
 
@@ -49,6 +50,7 @@ class Internet:
         }
         self._name_servers = self._bind_dns()
         self.metadata = Metadata()
+        self.website = Website()
         listen = [addresses.FRONT_V4, addresses.FRONT_V6]
         self.front = Front(listen, str(sources.chain), str(sources.key), self._backends())
         self.reset()
@@ -77,6 +79,7 @@ class Internet:
         self.front.faults.clear()
         self.front.requests.clear()
         self.metadata.reset()
+        self.website.webfinger_site = None
         self.registrars.reset()
         self.registrars.delegate(addresses.TEST_DOMAIN, addresses.LINODE_NAME_SERVERS)
         self.other.reset()
@@ -118,6 +121,7 @@ class Internet:
             addresses.DOCKER_AUTH: TokenRealm(tokens),
             addresses.DOCKER_APT: Directory(self._sources.docker_repository),
             addresses.RELEASES: Directory(self._sources.dist),
+            addresses.TEST_DOMAIN: self.website,
         }
 
 

@@ -285,6 +285,24 @@ def _challenges(bed, directory):
     return Server()
 
 
+class TestWebsite:
+    """The operator's own site on the bare domain."""
+
+    QUESTION = f"{addresses.TEST_DOMAIN}/.well-known/webfinger?resource=acct:a@{addresses.TEST_DOMAIN}"
+
+    def test_it_is_a_site_that_knows_no_handles(self, bed):
+        assert b"A site of its own" in bed.https("GET", f"{addresses.TEST_DOMAIN}/").body
+        assert bed.https("GET", self.QUESTION).status == 404
+
+    def test_it_redirects_questions_about_handles_until_it_is_told_not_to(self, bed):
+        bed.control.set_webfinger_redirect("social.fedi-test.org")
+        reply = bed.https("GET", self.QUESTION)
+        wanted = f"https://social.fedi-test.org/.well-known/webfinger?resource=acct:a@{addresses.TEST_DOMAIN}"
+        assert (reply.status, reply.headers["location"]) == (301, wanted)
+        bed.control.reset()
+        assert bed.https("GET", self.QUESTION).status == 404
+
+
 class TestFaults:
     @pytest.mark.parametrize("status", [404, 429, 500])
     def test_status(self, bed, url, status):
