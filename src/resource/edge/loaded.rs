@@ -1,6 +1,7 @@
 //! Caddy runs with the files that are there now.
 
 use std::fmt;
+use std::path::Path;
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -11,6 +12,9 @@ use super::super::{Drift, Resource};
 use super::{CONFIG, reload};
 use crate::host::{Cmd, Host, Output, Probe};
 use crate::report::WithRemedy;
+
+/// The file as this machine sees it.
+const CADDYFILE: &str = "/opt/mastodon/caddy/conf/Caddyfile";
 
 /// Caddy runs with its Caddyfile and the admin's sites in `caddy/custom`: what its admin socket says it runs with equals what the files
 /// mean. A change of words that means the same is no difference.
@@ -51,6 +55,10 @@ impl Resource for CaddyLoaded {
         if !installed(host).await || host.which("curl").await.is_none() {
             return Ok(to_do);
         }
+        if host.stat(Path::new(CADDYFILE)).await?.is_none() && docker::running(host, "caddy").await?.is_some() {
+            // The step that writes the file tells that it is missing.
+            return Ok(Drift::none());
+        }
         let wanted = wanted(host).await?;
         Ok(if wanted.is_some() && wanted == running(host).await? { Drift::none() } else { to_do })
     }
@@ -64,8 +72,6 @@ impl Resource for CaddyLoaded {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::host::Kind;
     use crate::host::fake::FakeHost;
@@ -85,5 +91,7 @@ mod tests {
             host.machine().place(Path::new("/opt/mastodon/caddy").join(file), Kind::File, "x", 0o644);
             assert_eq!(converge(&host, &CaddyLoaded).await == [reload], counts, "{file}");
         }
+        host.machine().nodes.remove(Path::new(CADDYFILE));
+        assert!(CaddyLoaded.check(&host).await.unwrap().is_empty(), "what is missing is the file");
     }
 }
