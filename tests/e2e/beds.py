@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import REUSABLE, Installation, fresh_world, wait_healthy
+from harness import MEMORY, REUSABLE, Installation, fresh_world, wait_healthy
 from product import RELEASED, Product
+from remote import Key
 from testbed.bed import Bed
 from testbed.demo import FORM, stackscript_of
 from testbed.layout import GIB
 
 NAME = os.environ.get("TOOTSTRAP_BED", "e2e")
-#: RAM of the machine in GB. From 6 on the product makes no swap file, so that several beds can be up at once (facts/testbed.md §1.3).
-MEMORY = int(os.environ.get("TOOTSTRAP_BED_MEMORY", "4")) * GIB
 
 
 @pytest.fixture(scope="session")
@@ -107,6 +106,12 @@ def pristine(bed: Bed, installation: Installation) -> Bed:
     REUSABLE.clear()
     _restore_installed(bed, installation)
     return bed
+
+
+@pytest.fixture(scope="session")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Key:
+    """The client's; no account accepts it yet."""
+    return Key.make(tmp_path_factory.mktemp("ssh"))
 
 
 @pytest.fixture

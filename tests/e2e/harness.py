@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 
 from testbed.bed import Bed
+from testbed.layout import GIB
+
+#: RAM of the machine in bytes. From 6 GB on the product makes no swap file, so that several beds can be up at once (facts/testbed.md §1.3).
+MEMORY = int(os.environ.get("TOOTSTRAP_BED_MEMORY", "4")) * GIB
 
 #: Is the bed's machine as the installation left it?
 REUSABLE: dict[Bed, bool] = {}

@@ -63,6 +63,16 @@ class Run:
         return f"exit status {self.status}\n" + "\n".join(lines) + f"\n{self.text[-2000:]}"
 
 
+JOURNAL = "/var/lib/tootstrap/journal.jsonl"
+
+
+def last_run(machine: Machine) -> Run:
+    """What the machine itself recorded of its latest run. The exit status is not part of that: it is -1 here."""
+    events = [json.loads(line) for line in machine.get(JOURNAL).decode().splitlines()]
+    start = max(number for number, event in enumerate(events) if event.get("event") == "started")
+    return Run(-1, events[start:], "")
+
+
 class Product:
     """tootstrap on one machine. `program` is where it is."""
 

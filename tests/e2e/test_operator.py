@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from harness import wait_healthy
-from product import DONE, REFUSED, STILL_WAITING, Product
+from product import DONE, REFUSED, STEP_FAILED, Product
+from remote import Key, Ssh
 from testbed import layout as where
 from testbed.bed import Bed
 from testbed.demo import FORM
-from testbed.sh import run
 from testbed.verify import psql
 
 ADA = FORM["user_name"]
@@ -48,8 +46,10 @@ def test_a_killed_run_is_completed_by_the_next(installed: Bed, tootstrap: Produc
     machine.run(["apt-get", "remove", "-y", "-q", "fail2ban"], env={"DEBIAN_FRONTEND": "noninteractive"})
     running = machine.popen([tootstrap.program, "install"], env={"LINODE_TOKEN": where.TOKEN})
     machine.sh(KILL_IN_THE_MIDDLE, timeout=60)
-    out, err = running.communicate(timeout=60)
-    assert running.returncode not in (DONE, REFUSED, STILL_WAITING), out + err
+    out, err = (part.decode() for part in running.communicate(timeout=60))
+    assert running.returncode == STEP_FAILED, out + err
+    for part in ("the work was interrupted", "tootstrap-work.service", "status=9/KILL", "what is done is done", "sudo tootstrap install"):
+        assert part in err, f"{part!r} is not in:\n{err}"
     assert machine.sh("dpkg-query -W -f '${Status}' fail2ban") != "install ok installed", "it was not killed in the middle"
 
     again = tootstrap.install()
@@ -62,34 +62,17 @@ def test_a_killed_run_is_completed_by_the_next(installed: Bed, tootstrap: Produc
 
 
 @pytest.fixture(scope="module")
-def key(installed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key that root and the sudo user accept."""
-    file = tmp_path_factory.mktemp("ssh") / "key"
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file)])
-    script = (
-        'install -d -m 700 -o "$1" -g "$1" "$2/.ssh"; cat >>"$2/.ssh/authorized_keys"; '
-        'chown "$1:" "$2/.ssh/authorized_keys"; chmod 600 "$2/.ssh/authorized_keys"'
-    )
-    for name, home in (("root", "/root"), (ADA, f"/home/{ADA}")):
-        installed.machine.run(["sh", "-ec", script, "key", name, home], input=file.with_suffix(".pub").read_text())
-    return file
+def ssh(installed: Bed, key: Key) -> Ssh:
+    """Root and the sudo user accept the key."""
+    key.authorize(installed.machine, "root", ADA)
+    return Ssh(installed, key)
 
 
-def login(bed: Bed, key: Path, name: str) -> str:
-    """What `id -un` says after a login from the client; empty if sshd refuses it."""
-    options = ["-F", "none", "-i", str(key)]
-    for option in ("BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=10"):
-        options += ["-o", option]
-    done = bed.client.run(["ssh", *options, f"{name}@{where.MACHINE_V4}", "id", "-un"], check=False)
-    assert done.returncode == 0 or "Permission denied" in done.stderr, done.stderr
-    return done.stdout.strip()
-
-
-def test_root_is_locked_out_only_when_asked_for(installed: Bed, tootstrap: Product, key: Path) -> None:
-    assert (login(installed, key, "root"), login(installed, key, ADA)) == ("root", ADA)
+def test_root_is_locked_out_only_when_asked_for(installed: Bed, tootstrap: Product, ssh: Ssh) -> None:
+    assert (ssh.login("root"), ssh.login(ADA)) == ("root", ADA)
     run = tootstrap.install(env={"DISABLE_ROOT": "Yes"})
     assert run.status == DONE, run.explained()
-    assert (login(installed, key, "root"), login(installed, key, ADA)) == ("", ADA)
+    assert (ssh.login("root"), ssh.login(ADA)) == ("", ADA)
     wait_healthy(installed)
     kept = tootstrap.install()
     assert (kept.status, kept.differing()) == (DONE, set()), "the answer was not remembered: " + kept.explained()

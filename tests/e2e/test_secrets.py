@@ -7,21 +7,13 @@ from collections.abc import Mapping
 
 import pytest
 from harness import Installation
-from testbed import guest
+from searching import EVERYTHING, LOGS, PUBLIC, holders
 from testbed.bed import Bed
 from testbed.demo import FORM
-from testbed.machine import Machine
 
 LEAVES_IT_AS_IT_WAS = True
 
 TOKEN = FORM["token_password"]
-
-#: What everybody on the machine may read, and nobody need enter a private directory for.
-PUBLIC = "find /etc /opt /home /var/lib/tootstrap -xdev -type f -perm /0044 -print0"
-#: Everything on the disk and in /run; the bed's own copy of the form is not the product's. A library of Ruby's encodings has the test's
-#: token, 64 times the same letter, by chance.
-EVERYTHING = f"find / /run -xdev -path /{guest.DIRECTORY} -prune -o -type f ! -name gbk.so -print0"
-LOGS = "find /var/log /run/log /var/lib/tootstrap -type f -print0"
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +28,6 @@ def flat(table: Mapping) -> dict[str, str]:
     """Each value by its own name; the sudo users' passwords are a table of their own."""
     inner = [flat(value) for value in table.values() if isinstance(value, dict)]
     return {name: value for name, value in table.items() if isinstance(value, str)} | {k: v for part in inner for k, v in part.items()}
-
-
-def holders(machine: Machine, files: str, secrets: Mapping[str, str]) -> set[tuple[str, str]]:
-    """(secret's name, file) for every secret in the files that the shell command `files` prints, separated by NUL."""
-    script = f'{files} | xargs -0 -r env LC_ALL=C grep -aosHF --null "$@" || [ $? = 123 ]'
-    patterns = [option for value in secrets.values() for option in ("-e", value)]
-    found = machine.run(["sh", "-ec", script, "search", *patterns]).stdout.decode(errors="replace").splitlines()
-    names = {value: name for name, value in secrets.items()}
-    return {(names[value], path) for path, value in (line.split("\0") for line in found)}
 
 
 def test_the_search_finds_what_is_there(installed: Bed, secrets: Mapping[str, str]) -> None:

@@ -212,6 +212,9 @@ class Machine:
     def get(self, path: str) -> bytes:
         return self._anywhere(["cat", path], b"")
 
+    def remove(self, path: str) -> None:
+        self._anywhere(["rm", "-f", path], b"")
+
     def exists(self, path: str) -> bool:
         return self._anywhere(["sh", "-c", '[ -e "$1" ] && echo yes || true', "exists", path], b"") == b"yes\n"
 
