@@ -1,6 +1,7 @@
 //! HTTP requests and answers as plain data.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -36,6 +37,8 @@ pub struct Request {
     pub json: Option<serde_json::Value>,
     /// Connect here instead of to the name's address; the certificate is still checked against the name.
     pub connect_to: Option<SocketAddr>,
+    /// Connect to this Unix socket; the URL's host is only named to it.
+    pub socket: Option<PathBuf>,
     /// For the whole exchange.
     pub timeout: Duration,
     /// Follow redirects (at most ten).
@@ -52,6 +55,7 @@ impl Request {
             bearer: None,
             json: None,
             connect_to: None,
+            socket: None,
             timeout: Duration::from_secs(20),
             follow: false,
         }
@@ -82,6 +86,13 @@ impl Request {
     #[must_use]
     pub fn connect_to(mut self, address: SocketAddr) -> Self {
         self.connect_to = Some(address);
+        self
+    }
+
+    /// Connects to this Unix socket.
+    #[must_use]
+    pub fn socket(mut self, path: &Path) -> Self {
+        self.socket = Some(path.to_owned());
         self
     }
 

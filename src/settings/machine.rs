@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use anyhow::Context;
-
 use super::field::{Field, Refusal};
 use super::resolve::{Parsed, Site};
 use super::{DockerRepository, DomainName, Options, UserName, mail};
-use crate::host::{Cmd, Kind, Method, Probe, Request};
+use crate::host::{Kind, Method, Probe, Request};
+use crate::resource::docker::api::{self, Container};
 use crate::resume::COMPLETE;
 
 /// Our Compose project.
@@ -156,18 +155,13 @@ async fn foreign_containers(probe: &dyn Probe) -> anyhow::Result<Vec<String>> {
     if probe.which("docker").await.is_none() {
         return Ok(Vec::new());
     }
-    let format = r#"{{.Names}} {{.Image}} {{.Label "com.docker.compose.project.working_dir"}}"#;
-    let output = probe.query(&Cmd::new("docker").args(["ps", "--all", "--format", format])).await.context("cannot list containers")?;
-    if !output.success() {
-        // The daemon is not up: nothing of someone else's is running in it.
-        return Ok(Vec::new());
-    }
-    let foreign = |line: &str| {
-        let mut words = line.split(' ');
-        let (name, image, directory) = (words.next()?, words.next()?, words.next().unwrap_or_default());
-        (image.contains("mastodon") && directory != PROJECT).then(|| format!("container {name}"))
+    // A daemon that is not up runs nothing of anyone's.
+    let Ok(containers) = api::containers(probe).await else { return Ok(Vec::new()) };
+    let foreign = |container: &&Container| {
+        container.image.contains("mastodon") && container.label("com.docker.compose.project.working_dir") != PROJECT
     };
-    Ok(output.stdout.lines().filter_map(foreign).collect())
+    let name = |container: &Container| format!("container {}", container.names.first().map_or("", |name| name.trim_start_matches('/')));
+    Ok(containers.iter().filter(foreign).map(name).collect())
 }
 
 /// Another handle domain is possible only if it already sends askers to the site (mastodon.md §2.4).

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -22,19 +23,21 @@ pub(super) struct Web {
     clients: Mutex<HashMap<Use, Client>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Use {
     follow: bool,
     only_v4: bool,
     connect_to: Option<SocketAddr>,
+    socket: Option<PathBuf>,
 }
 
 impl Web {
     /// One exchange. Where the connection failed it is tried once more over IPv4 alone: a machine may have an IPv6 address that leads nowhere.
     pub(super) async fn exchange(&self, request: &Request) -> Result<Response> {
-        let first = Use { follow: request.follow, connect_to: request.connect_to, only_v4: false };
-        match self.try_once(first, request).await {
-            Err(error) if error.is_connect() && request.connect_to.is_none() && !untrusted(&error) => {
+        let first = Use { follow: request.follow, connect_to: request.connect_to, socket: request.socket.clone(), only_v4: false };
+        let elsewhere = first.connect_to.is_some() || first.socket.is_some();
+        match self.try_once(first.clone(), request).await {
+            Err(error) if error.is_connect() && !elsewhere && !untrusted(&error) => {
                 let again = self.try_once(Use { only_v4: true, ..first }, request).await;
                 again.map_err(|error| describe(&error, request))
             }
@@ -66,9 +69,13 @@ impl Web {
         if let Some(client) = lock(&self.clients).get(&purpose) {
             return Ok(client.clone());
         }
-        let mut builder = builder(purpose);
+        let mut builder = builder(&purpose);
         if let (Some(address), Some(host)) = (purpose.connect_to, host_of(url)) {
             return builder.no_proxy().resolve(&host, address).build();
+        }
+        if let Some(path) = &purpose.socket {
+            // No TLS is spoken there, so no roots are needed.
+            builder = builder.no_proxy().tls_certs_only([]).unix_socket(path.clone());
         }
         if purpose.only_v4 {
             builder = builder.local_address(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
@@ -79,7 +86,7 @@ impl Web {
     }
 }
 
-fn builder(purpose: Use) -> ClientBuilder {
+fn builder(purpose: &Use) -> ClientBuilder {
     // Already installed is fine.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let redirects = if purpose.follow { Policy::limited(10) } else { Policy::none() };

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Drift, Resource};
-use crate::host::{Access, Cmd, Host, Probe};
+use super::api;
+use crate::host::{Access, Host, Probe};
 use crate::report::WithRemedy;
 
 /// The record of the images.
@@ -54,13 +55,12 @@ impl Digests {
 
     /// Digests of each image that is here; none, if it was built here or loaded from a file.
     async fn here(&self, host: &dyn Probe) -> anyhow::Result<Vec<(&String, Vec<String>)>> {
-        let format = "{{range .RepoDigests}}{{.}} {{end}}";
-        let answer = host.query(&Cmd::new("docker").args(["image", "inspect", "--format", format]).args(&self.images)).await?;
-        let lines: Vec<_> = answer.stdout.lines().collect();
-        let (told, asked) = (lines.len(), self.images.len());
-        ensure!(answer.success() && told == asked, "Docker told of {told} images, not {asked}: {}", answer.stderr.trim());
-        let digests = |line: &str| line.split_whitespace().filter(|word| word.contains("@sha256:")).map(str::to_owned).collect();
-        Ok(self.images.iter().zip(lines).map(|(image, line)| (image, digests(line))).collect())
+        let mut found = Vec::new();
+        for image in &self.images {
+            let here = api::image(host, image).await?.with_context(|| format!("the image {image} is not here"))?;
+            found.push((image, here.repo_digests.unwrap_or_default()));
+        }
+        Ok(found)
     }
 
     /// What the record should be: what it says already about these images, and what is here for the others.

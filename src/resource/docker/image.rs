@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use async_trait::async_trait;
 
 use super::super::{Drift, Resource};
+use super::api;
 use crate::host::{Cmd, Host, Probe};
 use crate::report::WithRemedy;
 
@@ -36,12 +37,8 @@ impl Resource for Image {
         if !super::installed(host).await {
             return Ok(to_do());
         }
-        let answer = host.query(&Cmd::new("docker").args(["image", "inspect", "--format", "{{.Id}}", &self.reference])).await?;
-        match answer {
-            answer if answer.success() => Ok(Drift::none()),
-            answer if answer.stderr.to_lowercase().contains("no such image") => Ok(to_do()),
-            answer => bail!("cannot look for {self}: {}", answer.stderr.trim()),
-        }
+        let here = api::image(host, &self.reference).await.with_context(|| format!("cannot look for {self}"))?;
+        Ok(if here.is_some() { Drift::none() } else { to_do() })
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! Docker, and the Compose project in `/opt/mastodon`.
 
+pub(crate) mod api;
 pub mod digests;
 mod image;
 mod ready;
@@ -9,8 +10,6 @@ pub use digests::Digests;
 pub use image::Image;
 pub use ready::DockerReady;
 pub use services::Services;
-
-use anyhow::ensure;
 
 use crate::host::{Cmd, Probe};
 
@@ -27,13 +26,9 @@ pub(crate) async fn installed(host: &dyn Probe) -> bool {
     host.which("docker").await.is_some()
 }
 
-/// The container in which a service of the project runs, if it does. Told by labels: Compose itself answers nothing while a file of the
+/// The container in which a service of the project runs, if it does. Docker is asked: Compose itself answers nothing while a file of the
 /// project is missing.
 pub(crate) async fn running(host: &dyn Probe, service: &str) -> anyhow::Result<Option<String>> {
-    let label = format!("label=com.docker.compose.service={service}");
-    let filters = ["label=com.docker.compose.project=mastodon", "label=com.docker.compose.oneoff=False", "status=running", &label];
-    let ps = filters.iter().fold(Cmd::new("docker").args(["ps", "--quiet"]), |ps, filter| ps.args(["--filter", filter]));
-    let answer = host.query(&ps).await?;
-    ensure!(answer.success(), "Docker does not list its containers: {}", answer.stderr.trim());
-    Ok(answer.stdout.lines().next().map(|id| id.trim().to_owned()))
+    let containers = api::containers(host).await?;
+    Ok(containers.into_iter().find(|container| container.service() == Some(service) && container.state == "running").map(|found| found.id))
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use async_trait::async_trait;
 
 use super::super::{Drift, Resource};
+use super::api;
 use crate::host::{Cmd, Host, Probe};
 use crate::report::WithRemedy;
 
@@ -30,11 +31,8 @@ impl Resource for DockerReady {
         if !super::installed(host).await {
             return Ok(Drift::to_do("start Docker"));
         }
-        let engine = host.query(&Cmd::new("docker").args(["version", "--format", "{{.Server.Version}}"])).await?;
-        if !engine.success() {
-            return Ok(Drift::to_do("start Docker"));
-        }
-        demand("Docker", &engine.stdout, OLDEST_ENGINE)?;
+        let Ok(engine) = api::version(host).await else { return Ok(Drift::to_do("start Docker")) };
+        demand("Docker", &engine.version, OLDEST_ENGINE)?;
         let compose = host.query(&Cmd::new("docker").args(["compose", "version", "--short"])).await?;
         if !compose.success() {
             return Err(anyhow!("Docker has no Compose v2")).remedy("install it: apt-get install docker-compose-plugin");

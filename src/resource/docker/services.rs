@@ -5,21 +5,20 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow};
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use super::super::{Drift, Resource, stamp};
+use super::api::{self, Container};
 use super::{PROJECT, compose, installed};
-use crate::host::{Cmd, Host, Probe};
+use crate::host::{Host, Probe};
 use crate::report::WithRemedy;
 
-/// What each line of `docker ps` tells: service, state, status, hash of its definition, whether it is of `compose run`, and our digest of
-/// Mastodon's environment.
-const COLUMNS: &str = concat!(
-    r#"{{.Label "com.docker.compose.service"}}	{{.State}}	{{.Status}}	{{.Label "com.docker.compose.config-hash"}}	"#,
-    r#"{{.Label "com.docker.compose.oneoff"}}	{{.Label "org.tootstrap.environment"}}"#
-);
+/// The label with which Compose remembers the hash of a service's definition.
+const HASH: &str = "com.docker.compose.config-hash";
+/// Our digest of Mastodon's environment.
+const ENVIRONMENT: &str = "org.tootstrap.environment";
 /// Longest a container may take from its start to healthy, in seconds: twice a slow boot of Rails.
 const WAIT: u32 = 600;
 
@@ -59,9 +58,11 @@ impl Services {
         for name in self.names {
             let condition = match containers.get(*name) {
                 None => Condition::Missing,
-                Some(container) if self.environment.as_ref().is_some_and(|digest| container.environment != *digest) => Condition::Outdated,
+                Some(container) if self.environment.as_ref().is_some_and(|digest| container.label(ENVIRONMENT) != digest) => {
+                    Condition::Outdated
+                }
                 Some(container) if !self.is_as_defined(host, name, container, wanted.as_ref()).await? => Condition::Outdated,
-                Some(container) => container.condition(),
+                Some(container) => Condition::from(container),
             };
             conditions.insert(*name, condition);
         }
@@ -81,7 +82,8 @@ impl Services {
     async fn is_as_defined(&self, host: &dyn Probe, name: &str, container: &Container, wanted: Option<&Hashes>) -> anyhow::Result<bool> {
         let Some(wanted) = wanted else { return Ok(true) };
         let wanted = wanted.get(name).with_context(|| format!("Compose told no hash for the service {name}"))?;
-        Ok(container.hash == *wanted || stamp::read(host, &stamp_name(name)).await? == Some(pair(host, &container.hash, wanted).await?))
+        Ok(container.label(HASH) == wanted
+            || stamp::read(host, &stamp_name(name)).await? == Some(pair(host, container.label(HASH), wanted).await?))
     }
 
     /// Starts them, then waits until they are healthy.
@@ -101,9 +103,9 @@ impl Services {
         let (containers, wanted) = (containers(host.probe()).await?, self.wanted_hashes(host.probe()).await?);
         for name in self.names {
             if let (Some(container), Some(wanted)) = (containers.get(*name), wanted.get(*name))
-                && container.hash != *wanted
+                && container.label(HASH) != wanted
             {
-                stamp::write(host, &stamp_name(name), &pair(host.probe(), &container.hash, wanted).await?).await?;
+                stamp::write(host, &stamp_name(name), &pair(host.probe(), container.label(HASH), wanted).await?).await?;
             }
         }
         Ok(())
@@ -136,20 +138,13 @@ enum Condition {
     Good,
 }
 
-struct Container {
-    state: String,
-    status: String,
-    hash: String,
-    environment: String,
-}
-
-impl Container {
-    fn condition(&self) -> Condition {
-        match self.state.as_str() {
-            "running" if self.status.contains("(unhealthy)") => Condition::Unhealthy,
-            "running" if self.status.contains("(health: starting)") => Condition::Starting,
-            "running" => Condition::Good,
-            _ => Condition::Stopped,
+impl From<&Container> for Condition {
+    fn from(container: &Container) -> Self {
+        match container.state.as_str() {
+            "running" if container.status.contains("(unhealthy)") => Self::Unhealthy,
+            "running" if container.status.contains("(health: starting)") => Self::Starting,
+            "running" => Self::Good,
+            _ => Self::Stopped,
         }
     }
 }
@@ -174,21 +169,10 @@ async fn pair(host: &dyn Probe, hash: &str, wanted: &str) -> anyhow::Result<Stri
     Ok(format!("{hash} {wanted} {custom}"))
 }
 
+/// The project's containers by service.
 async fn containers(host: &dyn Probe) -> anyhow::Result<BTreeMap<String, Container>> {
-    let filter = "label=com.docker.compose.project=mastodon";
-    let answer = host.query(&Cmd::new("docker").args(["ps", "--all", "--no-trunc", "--filter", filter, "--format", COLUMNS])).await?;
-    ensure!(answer.success(), "Docker does not list its containers: {}", answer.stderr.trim());
-    let mut containers = BTreeMap::new();
-    for line in answer.stdout.lines() {
-        let [service, state, status, hash, oneoff, environment] = line.split('\t').collect::<Vec<_>>()[..] else {
-            return Err(anyhow!("Docker listed a container as `{line}`"));
-        };
-        if oneoff != "True" {
-            let [state, status, hash, environment] = [state, status, hash, environment].map(String::from);
-            containers.insert(service.into(), Container { state, status, hash, environment });
-        }
-    }
-    Ok(containers)
+    let ours = |container: Container| Some((container.service()?.to_owned(), container));
+    Ok(api::containers(host).await?.into_iter().filter_map(ours).collect())
 }
 
 impl fmt::Display for Services {

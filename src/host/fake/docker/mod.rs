@@ -8,8 +8,9 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::super::{Request, Response};
-use super::{Cmd, Machine, Reply};
+use super::{Cmd, LOST, Machine, Reply};
 use crate::facts::DOCKER_PACKAGES;
+use crate::resource::docker::api::SOCKET;
 use crate::resource::stamp::hex;
 
 pub(crate) use mastodon::{FakeUser, Tables};
@@ -152,34 +153,12 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
 
 fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
     match words {
-        ["version", "--format", "{{.Server.Version}}"] => Some(Reply::read(format!("{}\n", machine.docker.engine))),
-        ["image", "inspect", "--format", format, images @ ..] => {
-            if let Some(missing) = images.iter().find(|image| !machine.docker.images.contains(**image)) {
-                return Some(Reply::read("").status(1, format!("Error: No such image: {missing}")));
-            }
-            let line = |image: &&str| {
-                let name = image.split([':', '@']).next().unwrap_or_default();
-                let digest = machine.docker.digests.get(*image).cloned().unwrap_or_else(|| format!("{name}@sha256:{}", "0".repeat(64)));
-                if format.contains("RepoDigests") { format!("{digest} \n") } else { "sha256:1\n".into() }
-            };
-            Some(Reply::read(images.iter().map(line).collect::<Vec<_>>().concat()))
-        }
         ["pull", image] => {
             machine.docker.images.insert((*image).into());
             Some(Reply::changed(""))
         }
-        ["ps", "--quiet", "--filter", _, "--filter", _, "--filter", "status=running", "--filter", label] => {
-            let service = label.strip_prefix("label=com.docker.compose.service=")?;
-            Some(Reply::read(if machine.service_runs(service) { format!("{service}-id\n") } else { String::new() }))
-        }
         ["exec", "caddy-id", "caddy", "adapt", ..] => Some(Reply::read(machine.caddy_files())),
         ["exec", "--interactive", "db-id", "psql", ..] => Some(mastodon::psql(machine, cmd)),
-        ["ps", "--all", "--no-trunc", "--filter", "label=com.docker.compose.project=mastodon", "--format", _] => {
-            let line = |(service, c): (&String, &FakeContainer)| {
-                format!("{service}\t{}\tUp 3 minutes {}\t{}\tFalse\t{}\n", c.state, c.health, c.hash, c.environment)
-            };
-            Some(Reply::read(machine.docker.containers.iter().map(line).collect::<Vec<_>>().concat()))
-        }
         _ => None,
     }
 }
@@ -256,6 +235,47 @@ fn wait(machine: &mut Machine, services: &[&str]) -> Reply {
         Some(service) => Reply::changed("").status(1, format!("container mastodon-{service}-1 is unhealthy")),
         None => Reply::changed(""),
     }
+}
+
+/// The daemon's socket.
+pub(super) fn daemon(machine: &mut Machine, request: &Request) -> Option<Response> {
+    request.socket.as_ref().filter(|path| path.as_path() == Path::new(SOCKET))?;
+    if machine.systemd.units.get("docker.service").is_none_or(|unit| unit.active != "active") {
+        return Some(LOST);
+    }
+    let json = |value: &serde_json::Value| Response { status: 200, body: value.to_string().into_bytes(), ..Response::default() };
+    let path = request.url.strip_prefix("http://docker")?;
+    if path == "/version" {
+        return Some(json(&serde_json::json!({ "Version": machine.docker.engine, "ApiVersion": "1.41" })));
+    }
+    let path = path.strip_prefix("/v1.41")?;
+    if path == "/containers/json?all=true" {
+        return Some(json(&machine.docker.containers.iter().map(listed).collect()));
+    }
+    let image = path.strip_prefix("/images/")?.strip_suffix("/json")?;
+    if !machine.docker.images.contains(image) {
+        return Some(Response { status: 404, body: br#"{"message":"No such image"}"#.to_vec(), ..Response::default() });
+    }
+    let name = image.split([':', '@']).next().unwrap_or_default();
+    let digest = machine.docker.digests.get(image).cloned().unwrap_or_else(|| format!("{name}@sha256:{}", "0".repeat(64)));
+    Some(json(&serde_json::json!({ "RepoDigests": [digest] })))
+}
+
+fn listed((service, container): (&String, &FakeContainer)) -> serde_json::Value {
+    serde_json::json!({
+        "Id": format!("{service}-id"),
+        "Names": [format!("/mastodon-{service}-1")],
+        "Image": "an-image",
+        "State": container.state,
+        "Status": format!("Up 3 minutes {}", container.health),
+        "Labels": {
+            "com.docker.compose.project": "mastodon",
+            "com.docker.compose.service": service,
+            "com.docker.compose.oneoff": "False",
+            "com.docker.compose.config-hash": container.hash,
+            "org.tootstrap.environment": container.environment,
+        },
+    })
 }
 
 /// The site as seen on this machine's own port 443.

@@ -1,0 +1,128 @@
+//! Docker's daemon, asked over its socket: an answer takes a millisecond, a process of Docker's client forty.
+//!
+//! Documented at <https://docs.docker.com/reference/api/engine/>.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::host::{Method, Probe, Request, Response};
+
+/// Where the daemon listens.
+pub(crate) const SOCKET: &str = "/var/run/docker.sock";
+
+/// The daemon's versions.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Version {
+    /// Of the daemon: `20.10.5+dfsg1`.
+    pub(crate) version: String,
+    /// The newest version of its interface: `1.41`.
+    api_version: String,
+}
+
+/// A container as the daemon lists it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Container {
+    pub(crate) id: String,
+    /// Each with a slash before it.
+    #[serde(default)]
+    pub(crate) names: Vec<String>,
+    /// The reference that it was made from.
+    pub(crate) image: String,
+    /// `running`, `exited`, …
+    pub(crate) state: String,
+    /// In words: `Up 3 minutes (healthy)`.
+    pub(crate) status: String,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl Container {
+    /// A label; empty if it has none of this name.
+    pub(crate) fn label(&self, name: &str) -> &str {
+        self.labels.as_ref().and_then(|labels| labels.get(name)).map_or("", String::as_str)
+    }
+
+    /// Which service of our project it is. `None`: it is someone else's, or of `compose run`.
+    pub(crate) fn service(&self) -> Option<&str> {
+        let ours = self.label("com.docker.compose.project") == "mastodon" && self.label("com.docker.compose.oneoff") != "True";
+        ours.then(|| self.label("com.docker.compose.service"))
+    }
+}
+
+/// An image that is here.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ImageInfo {
+    /// `name@sha256:…` as it was pulled; none, if it was built here or loaded from a file.
+    #[serde(default)]
+    pub(crate) repo_digests: Option<Vec<String>>,
+}
+
+/// What the daemon says about itself.
+///
+/// # Errors
+/// It does not answer.
+pub(crate) async fn version(host: &dyn Probe) -> anyhow::Result<Version> {
+    parse(&ask(host, "/version").await?)
+}
+
+/// Every container, also those that ended, ours and others'.
+///
+/// # Errors
+/// The daemon does not answer as documented.
+pub(crate) async fn containers(host: &dyn Probe) -> anyhow::Result<Vec<Container>> {
+    get(host, "/containers/json?all=true").await?.context("Docker does not list its containers")
+}
+
+/// An image by reference. `None`: it is not here.
+///
+/// # Errors
+/// The daemon does not answer as documented.
+pub(crate) async fn image(host: &dyn Probe, reference: &str) -> anyhow::Result<Option<ImageInfo>> {
+    get(host, &format!("/images/{reference}/json")).await
+}
+
+/// The newest interface is asked for: paths without a version are deprecated, and old versions go away.
+async fn get<T: DeserializeOwned>(host: &dyn Probe, path: &str) -> anyhow::Result<Option<T>> {
+    let version = version(host).await?.api_version;
+    let response = ask(host, &format!("/v{version}{path}")).await?;
+    if response.status == 404 { Ok(None) } else { parse(&response).map(Some) }
+}
+
+async fn ask(host: &dyn Probe, path: &str) -> anyhow::Result<Response> {
+    let request = Request::new(Method::Get, format!("http://docker{path}")).socket(Path::new(SOCKET));
+    host.get(&request).await.context("Docker does not answer")
+}
+
+fn parse<T: DeserializeOwned>(response: &Response) -> anyhow::Result<T> {
+    ensure!(response.success(), "Docker answers with status {}: {}", response.status, response.text().trim());
+    response.parse().context("Docker's answer cannot be understood")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From Docker 20.10.5.
+    const LISTED: &str = r#"[
+        {"Id": "1", "Names": ["/mastodon-db-1"], "Image": "postgres:17-alpine", "ImageID": "sha256:2", "Command": "x", "Created": 1,
+         "Ports": [], "Labels": {"com.docker.compose.project": "mastodon", "com.docker.compose.service": "db",
+         "com.docker.compose.oneoff": "False"}, "State": "running", "Status": "Up 3 minutes (healthy)", "HostConfig": {}},
+        {"Id": "2", "Names": ["/mastodon-web-run-1"], "Image": "m", "Labels": {"com.docker.compose.project": "mastodon",
+         "com.docker.compose.service": "web", "com.docker.compose.oneoff": "True"}, "State": "exited", "Status": "Exited (0)"},
+        {"Id": "3", "Names": ["/other"], "Image": "nginx", "Labels": null, "State": "running", "Status": "Up 2 days"}]"#;
+
+    #[test]
+    fn whose_containers_are_whose() {
+        let listed: Vec<Container> = serde_json::from_str(LISTED).unwrap();
+        let services: Vec<_> = listed.iter().map(Container::service).collect();
+        assert_eq!(services, [Some("db"), None, None]);
+        assert_eq!((listed[0].status.as_str(), listed[2].label("x")), ("Up 3 minutes (healthy)", ""));
+    }
+}
