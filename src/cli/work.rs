@@ -15,6 +15,7 @@ use crate::host::system::System;
 use crate::host::{Access, Host, Probe};
 use crate::plan::{self, Inputs};
 use crate::report::{Events, Journal, Made, Redactor, Renderer, journal, made, render};
+use crate::resource::docker::remember_definitions;
 use crate::resume::COMPLETE;
 use crate::run::{Engine, Mode, Stop};
 use crate::secrets::{self, Entered};
@@ -111,6 +112,9 @@ fn listen(stop: &Stop) -> anyhow::Result<()> {
 /// The record has everything now, and a restart of the machine needs not go on with anything.
 async fn succeeded(system: &System) -> anyhow::Result<()> {
     answers::forget(system).await?;
+    if let Err(error) = remember_definitions(system).await {
+        log::warn!("the next run asks Compose again: {error:#}");
+    }
     if system.stat(Path::new(COMPLETE)).await?.is_none() {
         let text = format!("version = 1\ntootstrap = \"{}\"\nat = \"{:.0}\"\n", env!("CARGO_PKG_VERSION"), jiff::Timestamp::now());
         system.write(Path::new(COMPLETE), text.as_bytes(), Access::root(0o644)).await?;

@@ -3,13 +3,14 @@
 pub(crate) mod api;
 pub mod digests;
 mod image;
+mod known;
 mod ready;
 mod services;
 
 pub use digests::Digests;
 pub use image::Image;
 pub use ready::DockerReady;
-pub use services::Services;
+pub use services::{Services, remember_definitions};
 
 use crate::host::{Cmd, Probe};
 

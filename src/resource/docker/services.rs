@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::super::{Drift, Resource, stamp};
 use super::api::{self, Container};
-use super::{PROJECT, compose, installed};
+use super::{PROJECT, compose, installed, known};
 use crate::host::{Host, Probe};
 use crate::report::WithRemedy;
 
@@ -52,8 +52,10 @@ impl Services {
         if !installed(host).await || host.stat(Path::new(PROJECT)).await?.is_none() {
             return Ok(self.names.iter().map(|name| (*name, Condition::Missing)).collect());
         }
-        let containers = containers(host).await?;
-        let wanted = if is_whole(host).await? { Some(self.wanted_hashes(host).await?) } else { None };
+        let (containers, known) = (containers(host).await?, known::read(host).await?);
+        let is_known = |name: &str, container: &Container| known.get(name).is_some_and(|hash| container.label(HASH) == hash);
+        let all_known = self.names.iter().all(|name| containers.get(*name).is_some_and(|container| is_known(name, container)));
+        let wanted = if all_known || !is_whole(host).await? { None } else { Some(wanted_hashes(host).await?) };
         let mut conditions = BTreeMap::new();
         for name in self.names {
             let condition = match containers.get(*name) {
@@ -61,29 +63,12 @@ impl Services {
                 Some(container) if self.environment.as_ref().is_some_and(|digest| container.label(ENVIRONMENT) != digest) => {
                     Condition::Outdated
                 }
-                Some(container) if !self.is_as_defined(host, name, container, wanted.as_ref()).await? => Condition::Outdated,
+                Some(container) if !is_as_defined(host, name, container, wanted.as_ref()).await? => Condition::Outdated,
                 Some(container) => Condition::from(container),
             };
             conditions.insert(*name, condition);
         }
         Ok(conditions)
-    }
-
-    async fn wanted_hashes(&self, host: &dyn Probe) -> anyhow::Result<Hashes> {
-        let answer = host.query(&compose().args(["config", "--hash", &self.names.join(",")])).await?;
-        if !answer.success() {
-            return Err(anyhow!("Compose refuses the project: {}", answer.stderr.trim()))
-                .remedy(format!("look at compose.override.yaml and custom.env in {PROJECT}, if they exist"));
-        }
-        Ok(answer.stdout.lines().filter_map(|line| line.split_once(' ')).map(|(name, hash)| (name.into(), hash.trim().into())).collect())
-    }
-
-    /// `wanted`: the hashes that Compose tells. `None`: it cannot yet; the step that writes its files says what they lack.
-    async fn is_as_defined(&self, host: &dyn Probe, name: &str, container: &Container, wanted: Option<&Hashes>) -> anyhow::Result<bool> {
-        let Some(wanted) = wanted else { return Ok(true) };
-        let wanted = wanted.get(name).with_context(|| format!("Compose told no hash for the service {name}"))?;
-        Ok(container.label(HASH) == wanted
-            || stamp::read(host, &stamp_name(name)).await? == Some(pair(host, container.label(HASH), wanted).await?))
     }
 
     /// Starts them, then waits until they are healthy.
@@ -100,7 +85,7 @@ impl Services {
 
     /// Writes down which hashes belong together now.
     async fn remember(&self, host: &dyn Host) -> anyhow::Result<()> {
-        let (containers, wanted) = (containers(host.probe()).await?, self.wanted_hashes(host.probe()).await?);
+        let (containers, wanted) = (containers(host.probe()).await?, wanted_hashes(host.probe()).await?);
         for name in self.names {
             if let (Some(container), Some(wanted)) = (containers.get(*name), wanted.get(*name))
                 && container.label(HASH) != wanted
@@ -123,6 +108,28 @@ impl Services {
             Err(error) => format!("(no logs: {error})"),
         }
     }
+}
+
+/// Writes down which containers are as defined, so that later runs need not ask Compose as long as its files stay as they are.
+///
+/// # Errors
+/// Docker or Compose does not answer, or the record cannot be written.
+pub async fn remember_definitions(host: &dyn Host) -> anyhow::Result<()> {
+    let (probe, containers) = (host.probe(), containers(host.probe()).await?);
+    let labels = |name: &str, container: &Container| (name.to_owned(), container.label(HASH).to_owned());
+    let all: Hashes = containers.iter().map(|(name, container)| labels(name, container)).collect();
+    let Some(inputs) = known::inputs(probe).await?.filter(|_| !all.is_empty()) else { return Ok(()) };
+    if known::read(probe).await? == all {
+        return Ok(());
+    }
+    let wanted = wanted_hashes(probe).await?;
+    let mut good = Hashes::new();
+    for (name, container) in &containers {
+        if wanted.contains_key(name) && is_as_defined(probe, name, container, Some(&wanted)).await? {
+            good.extend([labels(name, container)]);
+        }
+    }
+    known::write(host, &inputs, &good).await
 }
 
 /// Hash of each service's definition.
@@ -151,6 +158,24 @@ impl From<&Container> for Condition {
 
 fn stamp_name(service: &str) -> String {
     format!("containers/{service}")
+}
+
+/// What Compose tells now about every service.
+async fn wanted_hashes(host: &dyn Probe) -> anyhow::Result<Hashes> {
+    let answer = host.query(&compose().args(["config", "--hash", "*"])).await?;
+    if !answer.success() {
+        return Err(anyhow!("Compose refuses the project: {}", answer.stderr.trim()))
+            .remedy(format!("look at compose.override.yaml and custom.env in {PROJECT}, if they exist"));
+    }
+    Ok(answer.stdout.lines().filter_map(|line| line.split_once(' ')).map(|(name, hash)| (name.into(), hash.trim().into())).collect())
+}
+
+/// `wanted`: the hashes that Compose tells. `None`: it need not be asked, or cannot yet; the step that writes its files says what they lack.
+async fn is_as_defined(host: &dyn Probe, name: &str, container: &Container, wanted: Option<&Hashes>) -> anyhow::Result<bool> {
+    let Some(wanted) = wanted else { return Ok(true) };
+    let wanted = wanted.get(name).with_context(|| format!("Compose told no hash for the service {name}"))?;
+    let label = container.label(HASH);
+    Ok(label == wanted || stamp::read(host, &stamp_name(name)).await? == Some(pair(host, label, wanted).await?))
 }
 
 /// Whether every file is there without which Compose answers nothing.

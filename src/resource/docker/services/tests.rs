@@ -13,7 +13,9 @@ const WAIT: &str = "run docker compose --project-directory /opt/mastodon up --de
 fn machine() -> FakeHost {
     let host = FakeHost::debian();
     host.machine().install_docker();
-    host.machine().place("/opt/mastodon", Kind::Directory, "", 0o755);
+    for directory in ["/opt/mastodon", "/var/lib/tootstrap", "/var/lib/tootstrap/stamps"] {
+        host.machine().place(directory, Kind::Directory, "", 0o755);
+    }
     host.machine().place("/opt/mastodon/compose.yaml", Kind::File, "services: … env.production … secrets.env …", 0o644);
     for file in ["/opt/mastodon/env.production", "/opt/mastodon/secrets.env"] {
         host.machine().place(file, Kind::File, "", 0o600);
@@ -60,6 +62,38 @@ async fn a_changed_file_replaces_containers() {
     host.machine().place("/opt/mastodon/compose.override.yaml", Kind::File, "services: …", 0o644);
     assert_eq!(STORES.check(&host).await.unwrap().changes.len(), 2);
     assert_eq!(converge(&host, &STORES).await, [UP, WAIT]);
+}
+
+#[tokio::test]
+async fn compose_is_asked_only_after_a_change() {
+    let host = machine();
+    converge(&host, &STORES).await;
+    remember_definitions(&host).await.unwrap();
+    let asked = |host: &FakeHost| std::mem::take(&mut host.machine().docker.config_asked);
+    asked(&host);
+    assert!(converge(&host, &STORES).await.is_empty());
+    remember_definitions(&host).await.unwrap();
+    assert_eq!(asked(&host), 0);
+
+    // Another container, or a change that may concern them.
+    host.machine().docker.containers.get_mut("redis").unwrap().hash = "other".into();
+    assert_eq!(sentences(&STORES.check(&host).await.unwrap()), ["replace container redis: its definition has changed"]);
+    assert_eq!(converge(&host, &STORES).await, [UP, WAIT]);
+    asked(&host);
+    host.machine().place("/opt/mastodon/custom.env", Kind::File, "A=1", 0o644);
+    assert_eq!(STORES.check(&host).await.unwrap().changes.len(), 2);
+    assert_eq!(asked(&host), 1);
+}
+
+#[tokio::test]
+async fn with_an_override_compose_is_always_asked() {
+    let host = machine();
+    host.machine().place("/opt/mastodon/compose.override.yaml", Kind::File, "services: …", 0o644);
+    converge(&host, &STORES).await;
+    remember_definitions(&host).await.unwrap();
+    host.machine().docker.config_asked = 0;
+    assert!(STORES.check(&host).await.unwrap().is_empty());
+    assert_eq!(host.machine().docker.config_asked, 1);
 }
 
 #[tokio::test]
