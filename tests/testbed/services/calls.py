@@ -1,6 +1,7 @@
 """What the control socket can do: one method a call, JSON values in and out."""
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 from . import internet
@@ -117,6 +118,9 @@ class Calls:
             else:
                 recursor.overrides[normal(name)] = fate
 
+    def interpose(self, name: str, instead: dict[str, str]) -> None:
+        self._world.interpose(normal(name), {prefix: Path(directory) for prefix, directory in instead.items()})
+
     def flush_caches(self) -> None:
         self._world.flush_caches()
 
@@ -127,7 +131,8 @@ class Calls:
         self._world.queries.clear()
 
     def add_host_fault(self, fault: dict) -> None:
-        if fault["host"] not in self._world.front.backends:
+        front = self._world.front
+        if fault["host"] not in front.backends and fault["host"] not in front.plain:
             raise ValueError(f"the front does not serve {fault['host']!r}")
         self._world.front.faults.add(HostFault(**fault))
 

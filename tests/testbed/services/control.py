@@ -3,7 +3,7 @@
 import http.client
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,11 @@ class Control:
     def override_name(self, name: str, fate: str | None) -> None:
         """What the recursors do with exactly this name: servfail, nxdomain, refused, silent; None: as usual."""
         self._call("override_name", name=name, fate=fate)
+
+    def interpose(self, name: str, instead: Mapping[str, str] | None = None) -> None:
+        """A real server's plain HTTP, for instance that of a Debian mirror, goes through the front from now on (until `reset`), so that
+        `HostFault` reaches it. `instead`: a directory for each path whose files come from there instead."""
+        self._call("interpose", name=name, instead=dict(instead or {}))
 
     def flush_caches(self) -> None:
         """The recursors forget their answers."""

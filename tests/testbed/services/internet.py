@@ -2,7 +2,7 @@
 
 import http.client
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from .dns.server import NameServer, QueryLog, Responder
 from .dns.world import OtherProvider, Registrars, mail_zones
 from .dns.zone import Rr, normal
 from .front.acme import CaaChecked
-from .front.backends import Directory, Proxy
+from .front.backends import Directory, Forward, Proxy
 from .front.registries import GuardedRegistry, TokenRealm, Tokens
 from .front.server import Front
 from .front.website import Website
@@ -77,6 +77,7 @@ class Internet:
         self.api.reset()
         self.publication.reset()
         self.front.faults.clear()
+        self.front.plain.clear()
         self.front.requests.clear()
         self.metadata.reset()
         self.website.webfinger_site = None
@@ -89,6 +90,13 @@ class Internet:
         for recursor in self.recursors.values():
             recursor.reset()
         self.queries.clear()
+
+    def interpose(self, name: str, instead: Mapping[str, Path]) -> None:
+        """A real server's name leads to the front, which passes its plain HTTP requests on."""
+        forward = Forward(name, self.recursors[addresses.RECURSOR_ACME].real_address, instead)
+        self.front.plain[name] = forward
+        for recursor in self.recursors.values():
+            recursor.interposed.add(name)
 
     def flush_caches(self) -> None:
         """All recursors forget their answers."""

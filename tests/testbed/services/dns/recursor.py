@@ -114,6 +114,8 @@ class Recursor:
         self.cache = Cache() if caching else None
         #: Names with another fate: an rcode such as `servfail`, `nxdomain`, or `silent`.
         self.overrides: dict[str, str] = {}
+        #: Names of real servers that lead to the front instead.
+        self.interposed: set[str] = set()
 
     def flush(self) -> None:
         """Forgets every answer."""
@@ -121,9 +123,10 @@ class Recursor:
             self.cache.flush()
 
     def reset(self) -> None:
-        """Forgets every answer and every override."""
+        """Forgets every answer, every override and what is interposed."""
         self.flush()
         self.overrides.clear()
+        self.interposed.clear()
 
     def respond(self, question: Question) -> Answer | bytes | None:
         """An answer, the forwarded message, or None for a name made silent."""
@@ -154,10 +157,23 @@ class Recursor:
     def _is_ours(self, name: str, qtype: str) -> bool:
         if name == "" or (self._registrars.is_top_level(name) and "." not in name):
             return True
-        return bool(world.host_records(name)) or world.does_not_exist(name) or self._registrars.find(name) is not None
+        return bool(self._hosts(name)) or world.does_not_exist(name) or self._registrars.find(name) is not None
+
+    def _hosts(self, name: str) -> list[Rr]:
+        if name in self.interposed:
+            return [Rr(name, "A", 1, addresses.FRONT_V4)]
+        return world.host_records(name)
+
+    def real_address(self, name: str) -> str:
+        """The IPv4 address of a host outside the bed."""
+        answer = self._ask_upstream(name, "A")
+        found = [rr.data for rr in answer.answers if rr.type == "A"]
+        if not found:
+            raise ConnectionError(f"the host's resolver knows no address of {name}")
+        return found[0]
 
     def _resolve_one(self, name: str, qtype: str) -> Answer:
-        hosts = world.host_records(name)
+        hosts = self._hosts(name)
         if hosts:
             return Answer(answers=[rr for rr in hosts if rr.type == qtype], authoritative=False)
         if world.does_not_exist(name):

@@ -1,11 +1,12 @@
 """Where the front's answers come from: a service in this process, a local
 server behind it, or a directory."""
 
+import dataclasses
 import http.client
 import mimetypes
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -69,6 +70,36 @@ class Proxy:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=UPSTREAM_TIMEOUT, context=context)
+
+
+class Forward:
+    """Passes requests on to a real server outside the bed, over plain HTTP; `instead`: directories by the paths whose files are taken from them.
+
+    `find`: gives the server's address.
+    """
+
+    def __init__(self, host: str, find: Callable[[str], str], instead: Mapping[str, Path]) -> None:
+        self._host, self._find = host, find
+        self._instead = {prefix: Directory(directory) for prefix, directory in instead.items()}
+
+    def answer(self, request: Request) -> Response | Stream:
+        """The real server's answer; 502 if there is none."""
+        for prefix, directory in self._instead.items():
+            if request.path.startswith(prefix):
+                return directory.answer(dataclasses.replace(request, path="/" + request.path.removeprefix(prefix).lstrip("/")))
+        target = f"{request.path}?{request.query}" if request.query else request.path
+        headers = {name: value for name, value in request.headers.items() if name not in HOP_BY_HOP}
+        connection: http.client.HTTPConnection | None = None
+        try:
+            connection = http.client.HTTPConnection(self._find(self._host), timeout=UPSTREAM_TIMEOUT)
+            connection.request(request.method, target, headers=headers)
+            reply = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            if connection:
+                connection.close()
+            return Response.text(502, f"{self._host} does not answer: {error}\n")
+        kept = [(name, value) for name, value in reply.getheaders() if name.lower() not in HOP_BY_HOP]
+        return Stream(reply.status, kept, _length(reply, request.method), _reading(reply, connection))
 
 
 def _length(reply: http.client.HTTPResponse, method: str) -> int | None:

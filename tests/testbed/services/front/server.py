@@ -26,6 +26,8 @@ class Front:
 
     def __init__(self, listen: list[str], chain: str, key: str, backends: Mapping[str, Backend]) -> None:
         self.backends, self.faults = dict(backends), HostFaults()
+        #: Names that are served on port 80, too; every other one is redirected to HTTPS there.
+        self.plain: dict[str, Backend] = {}
         self.requests: collections.deque[dict] = collections.deque(maxlen=LOG_SIZE)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(chain, key)
@@ -102,8 +104,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif fault is not None and fault.status is not None:
             answer = Response(fault.status, dict(fault.headers), fault.body.encode())
-        elif host in self.server.front.backends:
-            answer = self.server.front.backends[host].answer(request)
+        elif host in self.backends():
+            answer = self.backends()[host].answer(request)
         else:
             answer = Response.text(421, "Misdirected Request\n")
         self.server.front.requests.append(
@@ -119,6 +121,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             }
         )
         self._send(answer, fault)
+
+    def backends(self) -> Mapping[str, Backend]:
+        """Who answers for which name on this port."""
+        return self.server.front.backends
 
     def _request(self, caller: str) -> Request | None:
         path, _, query = self.path.partition("?")
@@ -161,8 +167,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class _Redirect(_Handler):
-    """Port 80: everything is redirected to HTTPS."""
+    """Port 80: what is not served in plain is redirected to HTTPS."""
+
+    def backends(self) -> Mapping[str, Backend]:
+        return self.server.front.plain
 
     def _exchange(self) -> None:
         host = self.headers.get("Host", "").split(":")[0].lower()
+        if host in self.server.front.plain:
+            super()._exchange()
+            return
         self._send(Response(301, {"Location": f"https://{host}{self.path}"}), None)
