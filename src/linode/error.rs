@@ -40,7 +40,7 @@ pub enum ApiError {
     /// 400: a field is not accepted.
     #[error("the Linode API does not accept {field}: {reason}")]
     Invalid {
-        /// Which field; empty if the API named none.
+        /// Which field; `this` if the API named none.
         field: String,
         /// What the API said.
         reason: String,
@@ -98,7 +98,7 @@ pub(super) fn judge(response: Response) -> Result<Response, Trouble> {
         // Where it names the token's scopes it knows the token: a lacking scope is 401 or 403.
         401 | 403 => Trouble::Final(ApiError::MissingScope { reason }),
         400 => {
-            let field = body.errors.iter().find_map(|error| error.field.clone()).unwrap_or_default();
+            let field = body.errors.iter().find_map(|error| error.field.clone()).unwrap_or_else(|| "this".into());
             Trouble::Final(ApiError::Invalid { field, reason })
         }
         status => Trouble::Final(ApiError::Other { status, reason }),

@@ -52,6 +52,10 @@ fn judge(error: ApiError, linode: &Linode) -> anyhow::Result<Drift> {
     }
     let remedy = match &error {
         ApiError::Unreachable(_) => format!("check that this machine reaches https://api.linode.com, then: {AGAIN}"),
+        // What it refuses now it refuses a minute later, too.
+        ApiError::Invalid { .. } => {
+            format!("see to that reason in Cloud Manager (Domains), or make the record there by hand, then: {AGAIN}")
+        }
         _ => format!("wait a minute, then: {AGAIN}"),
     };
     Err(error).remedy(remedy)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::*;
 use crate::host::RecordType;
 use crate::host::fake::FakeHost;
-use crate::host::fake::linode::record as served;
+use crate::host::fake::linode::{Fault, record as served};
 use crate::resource::Resource;
 use crate::resource::testing::converge;
 
@@ -257,4 +257,16 @@ async fn what_the_registrar_must_change_is_told_at_once() {
         let wait = wait_of(&host, &gate(Some(api()))).await;
         assert!(wait.what.contains(what) && wait.remedy.contains(remedy) && !wait.soon, "{wait:?}");
     }
+}
+
+#[tokio::test]
+async fn what_the_api_refuses_for_good_is_not_put_off() {
+    let host = host(&[]);
+    let full = r#"{"errors":[{"reason":"A domain may have at most 12000 active records"}]}"#;
+    let resource = record(SITE);
+    assert_eq!(resource.check(&host).await.unwrap().changes.len(), 1);
+    host.machine().linode.faults.push_back(Fault::Answer(400, full));
+    let error = resource.check(&host).await.unwrap_err();
+    assert!(format!("{error:#}").contains("at most 12000 active records"), "{error:#}");
+    assert!(crate::report::Problem::remedy_of(&error).unwrap().contains("Cloud Manager (Domains)"));
 }
