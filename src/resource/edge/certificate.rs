@@ -2,29 +2,33 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::super::{Change, Drift, Resource};
 use super::reload;
+use super::trouble::Trouble;
 use crate::host::{Host, HostError, Method, Probe, Request};
 use crate::settings::DomainName;
 
 /// Every name is answered here with a certificate that this machine's roots trust.
 ///
 /// Caddy gets and renews certificates by itself. If one is not there yet, it is made to ask again once a run: DNS may be right only now, and
-/// its own next attempt may be minutes away. Then there is nothing left but waiting.
+/// its own next attempt may be minutes away. Then there is nothing left but waiting; once that attempt has failed, not even that: its reason
+/// is told.
 #[derive(Debug)]
 pub struct Certificate {
     names: Vec<DomainName>,
-    asked: AtomicBool,
+    /// When Caddy was made to ask.
+    asked: OnceLock<Timestamp>,
 }
 
 impl Certificate {
     /// For all of these names.
     pub fn new(names: Vec<DomainName>) -> Self {
-        Self { names, asked: AtomicBool::new(false) }
+        Self { names, asked: OnceLock::new() }
     }
 
     async fn missing(&self, host: &dyn Probe) -> anyhow::Result<Vec<&DomainName>> {
@@ -39,6 +43,23 @@ impl Certificate {
             }
         }
         Ok(missing)
+    }
+
+    /// With the reason of the last attempt, if it has failed.
+    async fn wait(&self, host: &dyn Probe, missing: &[String]) -> Drift {
+        let names = missing.join(" and ");
+        for name in missing {
+            if let Some(trouble) = Trouble::last(host, name, self.asked.get().copied()).await {
+                return Drift::stuck(format!("the certificate for {names} ({})", trouble.why()), trouble.remedy(name));
+            }
+        }
+        Drift::waiting(
+            format!("the certificate for {names}"),
+            format!(
+                "{names} must point to this machine and ports 80 and 443 must be open; Caddy then gets the certificate by itself \
+                 (its log: docker compose --project-directory /opt/mastodon logs --tail 50 caddy)"
+            ),
+        )
     }
 }
 
@@ -56,23 +77,19 @@ impl Resource for Certificate {
         if missing.is_empty() {
             return Ok(Drift::none());
         }
-        let names = missing.join(" and ");
-        let mut drift = Drift::waiting(
-            format!("the certificate for {names}"),
-            format!(
-                "{names} must point to this machine and ports 80 and 443 must be open; Caddy then gets the certificate by itself \
-                 (its log: docker compose --project-directory /opt/mastodon logs --tail 50 caddy)"
-            ),
-        );
-        if !self.asked.load(Ordering::Relaxed) {
-            drift.changes.push(Change::Hasten { what: format!("have Caddy ask for the certificate for {names}") });
+        let mut drift = self.wait(host, &missing).await;
+        if self.asked.get().is_none() {
+            drift.changes.push(Change::Hasten { what: format!("have Caddy ask for the certificate for {}", missing.join(" and ")) });
         }
         Ok(drift)
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
+        // Before the reload: its failure may be logged while the command ends.
+        let now = Timestamp::now();
         host.run(&reload(true)).await?;
-        self.asked.store(true, Ordering::Relaxed);
+        // The first time is the one that counts.
+        let _kept = self.asked.set(now);
         Ok(())
     }
 }
@@ -100,5 +117,26 @@ mod tests {
         assert_eq!(drift.wait.unwrap().what, "the certificate for www.social.fedi-test.org");
         host.machine().docker.certificates.insert("www.social.fedi-test.org".into());
         assert!(certificate.check(&host).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn once_the_attempt_has_failed_its_reason_is_told_at_once() {
+        let host = FakeHost::debian();
+        host.machine().run_mastodon_containers();
+        host.machine().docker.issues = false;
+        let certificate = certificate();
+        let failure = |at: Timestamp| {
+            let error = "[social.fedi-test.org] Obtain: HTTP 403 urn:ietf:params:acme:error:caa - CAA record prevents issuance";
+            let line = serde_json::json!({ "ts": at.as_second(), "logger": "tls.obtain", "msg": "will retry", "error": error });
+            line.to_string()
+        };
+        let before = failure(Timestamp::now() - jiff::SignedDuration::from_hours(1));
+        host.machine().docker.caddy_log.clone_from(&before);
+        certificate.apply(&host).await.unwrap();
+        assert!(certificate.check(&host).await.unwrap().wait.unwrap().soon, "that was before Caddy was asked");
+        let after = failure(Timestamp::now() + jiff::SignedDuration::from_secs(1));
+        host.machine().docker.caddy_log = format!("{before}\n{after}");
+        let wait = certificate.check(&host).await.unwrap().wait.unwrap();
+        assert!(!wait.soon && wait.what.ends_with("(a CAA record does not let Let's Encrypt issue it)"), "{wait:?}");
     }
 }

@@ -3,6 +3,7 @@
 mod certificate;
 mod loaded;
 mod ports;
+mod trouble;
 
 pub use certificate::Certificate;
 pub use loaded::CaddyLoaded;

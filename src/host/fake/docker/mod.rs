@@ -46,6 +46,8 @@ pub(crate) struct Docker {
     pub(crate) issues: bool,
     /// How often Compose was asked for its hashes.
     pub(crate) config_asked: u32,
+    /// What Caddy logged.
+    pub(crate) caddy_log: String,
     /// What Caddy runs with.
     loaded: String,
 }
@@ -77,6 +79,7 @@ impl Default for Docker {
             certificates: BTreeSet::new(),
             issues: true,
             config_asked: 0,
+            caddy_log: String::new(),
             loaded: String::new(),
         }
     }
@@ -163,6 +166,7 @@ fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             machine.docker.images.insert((*image).into());
             Some(Reply::changed(""))
         }
+        ["logs", "--tail", _, "caddy-id"] => Some(Reply::read("").status(0, machine.docker.caddy_log.clone())),
         ["exec", "caddy-id", "caddy", "adapt", ..] => Some(Reply::read(machine.caddy_files())),
         ["exec", "--interactive", "db-id", "psql", ..] => Some(mastodon::psql(machine, cmd)),
         _ => None,

@@ -1,0 +1,160 @@
+//! Why Caddy got no certificate: the last word of its own log.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::super::docker;
+use crate::host::{Cmd, Probe};
+
+/// So much of an authority's message is told.
+const LONGEST: usize = 300;
+
+/// Where Let's Encrypt says how it is.
+const AUTHORITY_STATUS: &str = "https://letsencrypt.status.io";
+
+/// The last attempt that failed with every issuer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    kind: Kind,
+    said: String,
+}
+
+/// What it is about, by the problem types of RFC 8555 §6.7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A CAA record names other authorities.
+    Forbidden,
+    /// Too many certificates, or too many attempts.
+    RateLimited,
+    /// The authority could not find or reach this machine under the name.
+    Unreachable,
+    /// The authority itself: down, or out of reach.
+    Authority,
+}
+
+/// A line of Caddy's log, as far as it matters.
+#[derive(Deserialize)]
+struct Line {
+    ts: f64,
+    #[serde(default)]
+    logger: String,
+    #[serde(default)]
+    msg: String,
+    #[serde(default)]
+    error: String,
+}
+
+impl Trouble {
+    /// The last failure about this name since then. `None`: none is logged (yet), or Caddy does not run.
+    pub(super) async fn last(host: &dyn Probe, name: &str, since: Option<Timestamp>) -> Option<Self> {
+        match log_of_caddy(host).await {
+            Ok(log) => last_of(&log, name, since),
+            // Without Docker there is no certificate either, and other steps tell that.
+            Err(error) => {
+                log::info!("Caddy's log cannot be read: {error:#}");
+                None
+            }
+        }
+    }
+
+    /// In brackets behind what is waited for.
+    pub(super) const fn why(&self) -> &'static str {
+        match self.kind {
+            Kind::Forbidden => "a CAA record does not let Let's Encrypt issue it",
+            Kind::RateLimited => "a rate limit of Let's Encrypt's is reached",
+            Kind::Unreachable => "Let's Encrypt does not reach this machine under the name",
+            Kind::Authority => "Let's Encrypt does not answer as it should",
+        }
+    }
+
+    /// What the operator can do.
+    pub(super) fn remedy(&self, name: &str) -> String {
+        let what = match self.kind {
+            Kind::Forbidden => format!(
+                "where the DNS of {name} is managed, remove its CAA records and those of the names above it, or add\n    \
+                     {name}.  300  IN  CAA  0 issue \"letsencrypt.org\"\n\
+                 then: sudo tootstrap install"
+            ),
+            Kind::RateLimited => "nothing: limits pass within hours to a week, and Caddy then gets the certificate by itself".into(),
+            Kind::Unreachable => format!(
+                "{name} must point to this machine, and ports 80 and 443 must be open also in front of it (Cloud Manager, Firewalls); \
+                 Caddy then gets the certificate by itself within minutes, or at once with: sudo tootstrap install"
+            ),
+            Kind::Authority => format!("nothing: Caddy gets the certificate by itself once the authority answers ({AUTHORITY_STATUS})"),
+        };
+        format!("{what}\nit said: {}", self.said)
+    }
+}
+
+async fn log_of_caddy(host: &dyn Probe) -> anyhow::Result<String> {
+    if !docker::installed(host).await {
+        return Ok(String::new());
+    }
+    let Some(container) = docker::running(host, "caddy").await? else { return Ok(String::new()) };
+    // Caddy logs to its standard error.
+    Ok(host.query(&Cmd::new("docker").args(["logs", "--tail", "1000", &container])).await?.stderr)
+}
+
+fn last_of(log: &str, name: &str, since: Option<Timestamp>) -> Option<Trouble> {
+    let after = since.map_or(0.0, |since| since.as_duration().as_secs_f64());
+    let about = format!("[{name}]");
+    let lines = log.lines().rev().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    // An attempt that a reload ended says nothing about the next one.
+    let mut failures = lines.filter(|line| {
+        line.msg == "will retry" && line.logger.starts_with("tls.") && line.ts >= after && !line.error.contains("context canceled")
+    });
+    let line = failures.find(|line| line.error.contains(&about))?;
+    let said = line.error.replace(&format!("{about} "), "").trim_start_matches("Obtain: ").chars().take(LONGEST).collect();
+    Some(Trouble { kind: kind(&line.error), said })
+}
+
+fn kind(error: &str) -> Kind {
+    let is = |problem: &str| error.contains(&format!("urn:ietf:params:acme:error:{problem}"));
+    match error {
+        _ if is("caa") => Kind::Forbidden,
+        _ if is("rateLimited") => Kind::RateLimited,
+        _ if ["connection", "dns", "unauthorized", "tls", "malformed", "incorrectResponse"].into_iter().any(is) => Kind::Unreachable,
+        _ => Kind::Authority,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "social.fedi-test.org";
+
+    fn line(ts: f64, msg: &str, error: &str) -> String {
+        serde_json::json!({ "level": "error", "ts": ts, "logger": "tls.obtain", "msg": msg, "error": error, "attempt": 1 }).to_string()
+    }
+
+    #[test]
+    fn what_the_authority_said_tells_what_to_do() {
+        for (problem, kind, remedy) in [
+            ("HTTP 403 urn:ietf:params:acme:error:caa - CAA record for social.fedi-test.org prevents issuance", Kind::Forbidden, "0 issue"),
+            ("HTTP 429 urn:ietf:params:acme:error:rateLimited - too many certificates", Kind::RateLimited, "limits pass"),
+            ("HTTP 400 urn:ietf:params:acme:error:connection - Timeout during connect", Kind::Unreachable, "Cloud Manager, Firewalls"),
+            (
+                "provisioning client: performing request: dial tcp 172.65.32.248:443: connect: connection refused",
+                Kind::Authority,
+                "by itself",
+            ),
+        ] {
+            let error = format!("[{NAME}] Obtain: [{NAME}] creating new order: {problem}");
+            let log = format!("no JSON\n{}\n{}\n", line(5.0, "will retry", &error), line(6.0, "something else", "[x] Obtain: y"));
+            let trouble = last_of(&log, NAME, None).unwrap();
+            assert_eq!((trouble.kind, trouble.said.as_str()), (kind, format!("creating new order: {problem}").as_str()));
+            assert!(trouble.remedy(NAME).contains(remedy), "{}", trouble.remedy(NAME));
+        }
+    }
+
+    #[test]
+    fn older_and_cancelled_attempts_and_other_names_do_not_count() {
+        let error = format!("[{NAME}] Obtain: HTTP 503");
+        let log = line(5.0, "will retry", &error);
+        assert!(last_of(&log, NAME, Some(Timestamp::from_second(5).unwrap())).is_some());
+        assert!(last_of(&log, NAME, Some(Timestamp::from_second(6).unwrap())).is_none());
+        assert!(last_of(&log, "fedi-test.org", None).is_none());
+        assert!(last_of(&line(5.0, "will retry", &format!("[{NAME}] Obtain: context canceled")), NAME, None).is_none());
+    }
+}
