@@ -20,6 +20,8 @@ pub struct Plain<W> {
     began: Timestamp,
     last_line: Timestamp,
     running: BTreeMap<String, Timestamp>,
+    /// Who holds the lock that a step's command waits for, by step.
+    lock_holders: BTreeMap<String, String>,
     under_way: bool,
     endings: Endings,
 }
@@ -28,7 +30,15 @@ impl<W: Write + Send> Plain<W> {
     /// To this writer. The clock of its lines begins with the run.
     pub fn new(out: W) -> Self {
         let now = Timestamp::now();
-        Self { out, began: now, last_line: now, running: BTreeMap::new(), under_way: false, endings: Endings::default() }
+        Self {
+            out,
+            began: now,
+            last_line: now,
+            running: BTreeMap::new(),
+            lock_holders: BTreeMap::new(),
+            under_way: false,
+            endings: Endings::default(),
+        }
     }
 
     /// The text on as many lines as it needs.
@@ -54,12 +64,18 @@ impl<W: Write + Send> Plain<W> {
 
     fn step(&mut self, at: Timestamp, id: &str, outcome: &Outcome, seconds: f64) -> io::Result<()> {
         self.running.remove(id);
+        self.lock_holders.remove(id);
         match outcome {
             Outcome::Unchanged | Outcome::Pending | Outcome::Unknown { .. } | Outcome::Blocked { .. } | Outcome::Stopped => Ok(()),
             Outcome::Changed => self.line(at, &format!("{id}: done in {}", words::duration(seconds))),
             Outcome::Waiting { what, .. } => self.say(at, &format!("{id}: still waiting for {what}")),
             Outcome::Failed { why, .. } => self.line(at, &format!("FAILED {id}: {why}")),
         }
+    }
+
+    fn still(&self, id: &str, since: Timestamp, now: Timestamp) -> String {
+        let waits = self.lock_holders.get(id).map(|holder| format!(", waits for {holder}")).unwrap_or_default();
+        format!("{id} ({}{waits})", words::clock(words::seconds_between(since, now)))
     }
 
     fn finish(&mut self, at: Timestamp, summary: &str) -> io::Result<()> {
@@ -87,7 +103,13 @@ impl<W: Write + Send> Renderer for Plain<W> {
                 self.running.insert(id.clone(), *at);
                 self.say(*at, &format!("{id}: waiting for {what}"))
             }
-            Event::Output { .. } => Ok(()),
+            Event::Output { id, line } => {
+                match words::lock_holder(line) {
+                    Some(holder) => self.lock_holders.insert(id.clone(), holder.to_owned()),
+                    None => self.lock_holders.remove(id),
+                };
+                Ok(())
+            }
             Event::Step { at, id, outcome, seconds, .. } => self.step(*at, id, outcome, *seconds),
             Event::Note { at, text } => self.say(*at, text),
             Event::Finished { at, counts, seconds, .. } => self.finish(*at, &words::summary(counts, *seconds, self.endings.preview)),
@@ -98,10 +120,10 @@ impl<W: Write + Send> Renderer for Plain<W> {
         if !self.under_way || words::seconds_between(self.last_line, now) < SILENCE {
             return Ok(());
         }
-        let running: Vec<_> =
-            self.running.iter().map(|(id, since)| format!("{id} ({})", words::clock(words::seconds_between(*since, now)))).collect();
+        let running: Vec<_> = self.running.iter().map(|(id, since)| self.still(id, *since, now)).collect();
         let text = if running.is_empty() { "still checking".into() } else { format!("still at {}", running.join(", ")) };
-        self.line(now, &text)
+        // Who is in the way must not be cut off.
+        if self.lock_holders.is_empty() { self.line(now, &text) } else { self.say(now, &text) }
     }
 }
 
@@ -111,6 +133,7 @@ mod tests {
 
     use super::*;
     use crate::report::sample;
+    use crate::resource::Change;
 
     #[test]
     fn a_run_reads_like_this() {
@@ -163,5 +186,24 @@ WAITING dns/published
 
 "]]
         );
+    }
+
+    #[test]
+    fn who_is_waited_for_is_said() {
+        let mut out = Vec::new();
+        let mut plain = Plain::new(&mut out);
+        let id = || "base/packages".to_owned();
+        let held = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 712 (apt-get)";
+        let started = Event::Started { at: sample::at(0), version: "1".into(), preview: false, steps: Vec::new() };
+        let changes = vec![Change::Do { what: "install ufw".into() }];
+        for event in [started, Event::Applying { at: sample::at(0), id: id(), changes }, Event::Output { id: id(), line: held.into() }] {
+            plain.event(&event).unwrap();
+        }
+        plain.tick(sample::at(20)).unwrap();
+        plain.event(&Event::Output { id: id(), line: "Setting up ufw".into() }).unwrap();
+        plain.tick(sample::at(40)).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("still at base/packages (00:20, waits for process 712\n[tootstrap 00:20]   (apt-get))\n"), "{text}");
+        assert!(text.ends_with("still at base/packages (00:40)\n"), "{text}");
     }
 }

@@ -66,6 +66,13 @@ pub(super) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
+/// Who holds the lock that apt says it waits for, or could not get:
+/// `Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 712 (unattended-upgr)...`.
+pub(super) fn lock_holder(line: &str) -> Option<&str> {
+    let (_, holder) = line.split_once(". It is held by ")?;
+    Some(&holder[..=holder.find(')')?])
+}
+
 /// A change as one sentence; a text file's difference is not in it.
 pub(super) fn sentence(change: &Change) -> String {
     match change {
@@ -223,6 +230,15 @@ mod tests {
     fn times_read_naturally() {
         assert_eq!((clock(0.4), clock(171.0), clock(4000.0)), ("00:00".into(), "02:51".into(), "66:40".into()));
         assert_eq!((duration(0.84), duration(171.2)), ("0.8 s".into(), "2 min 51 s".into()));
+    }
+
+    #[test]
+    fn who_holds_a_lock() {
+        let waiting = "Waiting for cache lock: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 712 (apt-get)... 3s";
+        assert_eq!(lock_holder(waiting), Some("process 712 (apt-get)"));
+        for line in ["E: Could not get lock /var/lib/apt/lists/lock. It is held by process 712", "Setting up ufw (0.36) ..."] {
+            assert_eq!(lock_holder(line), None, "{line}");
+        }
     }
 
     #[test]
