@@ -43,11 +43,32 @@ impl Resource for Image {
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let pull = Cmd::new("docker").args(["pull", &self.reference]).timeout(Duration::from_hours(1));
-        host.run(&pull)
-            .await
-            .with_context(|| format!("cannot pull {self}"))
-            .remedy("if the registry did not answer, run again later; if the disk is full, make room (`df -h /var/lib/docker`)")?;
-        Ok(())
+        match host.run(&pull).await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let remedy = remedy(&error.to_string());
+                Err(error).with_context(|| format!("cannot pull {self}")).remedy(remedy)
+            }
+        }
+    }
+}
+
+/// What helps, by what Docker said.
+fn remedy(said: &str) -> &'static str {
+    let says = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
+    if says(&["no space left on device", "disk quota exceeded"]) {
+        "make room on the disk, which lacks space (`df -h /var/lib/docker`) or inodes (`df -i /var/lib/docker`), then run this again"
+    } else if says(&["no matching manifest"]) {
+        "the image is not made for this machine's processor: name another one under [images] in /etc/tootstrap/settings.toml, or use \
+         another machine"
+    } else if says(&["toomanyrequests", "429 Too Many Requests"]) {
+        "the registry limits how often one address may pull: wait some hours, or sign in with `docker login`, then run this again"
+    } else if says(&["->["]) {
+        // `read tcp [2600:3c00::10]:40000->[2600:9000::1]:443: connection reset by peer`
+        "the connection over IPv6 breaks: run this again later, or let the machine use IPv4 alone until its next restart \
+         (`sysctl -w net.ipv6.conf.all.disable_ipv6=1`) and run this again"
+    } else {
+        "the registry or the way to it is in trouble: run this again later"
     }
 }
 
@@ -65,6 +86,19 @@ mod tests {
         host.machine().install_docker();
         assert_eq!(converge(&host, &image).await, ["run docker pull redis:7-alpine"]);
         assert!(converge(&host, &image).await.is_empty());
+    }
+
+    #[test]
+    fn what_helps_depends_on_what_docker_said() {
+        for (said, helps) in [
+            ("failed to register layer: write /usr/bin/node: no space left on device", "df -i"),
+            ("no matching manifest for linux/riscv64 in the manifest list entries", "processor"),
+            ("toomanyrequests: You have reached your pull rate limit.", "docker login"),
+            ("read tcp [2001:db8::1]:40000->[2001:db8::2]:443: read: connection reset by peer", "disable_ipv6"),
+            ("received unexpected HTTP status: 500 Internal Server Error", "later"),
+        ] {
+            assert!(remedy(said).contains(helps), "{said}");
+        }
     }
 
     #[tokio::test]
