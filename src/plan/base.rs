@@ -12,8 +12,8 @@ use crate::{resume, settings};
 /// Docker's own key, with the fingerprint that [`crate::settings::DockerRepository`] has by default.
 const DOCKER_KEY: &str = include_str!("../../assets/docker-apt-key.asc");
 
-/// Mirrors hiccup.
-const MIRRORS: Patience = Patience::settle(Duration::ZERO, Duration::from_secs(5)).tries(2);
+/// Mirrors hiccup, and apt itself takes a 503 for final.
+const MIRRORS: Patience = Patience::settle(Duration::ZERO, Duration::from_secs(5)).tries(3);
 
 /// Steps that others name.
 #[derive(Clone, Copy, Debug)]

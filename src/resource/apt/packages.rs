@@ -107,6 +107,10 @@ impl Installation<'_> {
             }
             return Ok(());
         }
+        if lost.is_empty() && says(&["Failed to fetch"]) {
+            let remedy = "the mirror or the way to it is in trouble: run this again later, or use another mirror in /etc/apt/sources.list";
+            return Err(error).context("packages cannot be fetched").remedy(remedy);
+        }
         if lost.is_empty() {
             return Err(error).context("packages cannot be installed").remedy("look at the lines above, put apt in order, run this again");
         }
