@@ -121,6 +121,13 @@ class Calls:
     def interpose(self, name: str, instead: dict[str, str]) -> None:
         self._world.interpose(normal(name), {prefix: Path(directory) for prefix, directory in instead.items()})
 
+    def move_host(self, name: str, type: str, target: str | None) -> None:
+        for recursor in self._world.recursors.values():
+            if target is None:
+                recursor.moved.pop((normal(name), type), None)
+            else:
+                recursor.moved[normal(name), type] = target
+
     def flush_caches(self) -> None:
         self._world.flush_caches()
 

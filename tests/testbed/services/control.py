@@ -140,6 +140,10 @@ class Control:
         `HostFault` reaches it. `instead`: a directory for each path whose files come from there instead."""
         self._call("interpose", name=name, instead=dict(instead or {}))
 
+    def move_host(self, name: str, type: str, target: str | None) -> None:
+        """One of the front's names has this address of the type (A, AAAA) from now on, where perhaps nobody answers; None: the front's."""
+        self._call("move_host", name=name, type=type, target=target)
+
     def flush_caches(self) -> None:
         """The recursors forget their answers."""
         self._call("flush_caches")

@@ -112,3 +112,12 @@ def test_a_server_that_is_away_is_502(bed):
     bed.control.interpose(MIRROR)
     status, body = get(bed, "/debian/file")
     assert status == 502 and b"does not answer" in body
+
+
+def test_a_name_of_the_front_can_lead_elsewhere_over_one_family(bed):
+    bed.control.move_host(addresses.GHCR, "AAAA", "2001:db8:51::dead")
+    assert bed.answers(addresses.RECURSOR_MACHINE, addresses.GHCR, "AAAA") == ["2001:db8:51::dead"]
+    assert bed.answers(addresses.RECURSOR_MACHINE, addresses.GHCR) == [addresses.FRONT_V4]
+    assert bed.answers(addresses.RECURSOR_MACHINE, addresses.DOCKER_HUB, "AAAA") == [addresses.FRONT_V6]
+    bed.control.move_host(addresses.GHCR, "AAAA", None)
+    assert bed.answers(addresses.RECURSOR_MACHINE, addresses.GHCR, "AAAA") == [addresses.FRONT_V6]

@@ -3,6 +3,7 @@
 Names that nobody in the bed serves go unchanged to the host's own resolver.
 """
 
+import dataclasses
 import itertools
 import logging
 import socket
@@ -116,6 +117,8 @@ class Recursor:
         self.overrides: dict[str, str] = {}
         #: Names of real servers that lead to the front instead.
         self.interposed: set[str] = set()
+        #: Addresses of the front's names that differ from its own, by name and type.
+        self.moved: dict[tuple[str, str], str] = {}
 
     def flush(self) -> None:
         """Forgets every answer."""
@@ -123,10 +126,11 @@ class Recursor:
             self.cache.flush()
 
     def reset(self) -> None:
-        """Forgets every answer, every override and what is interposed."""
+        """Forgets every answer, every override, what is interposed and what has moved."""
         self.flush()
         self.overrides.clear()
         self.interposed.clear()
+        self.moved.clear()
 
     def respond(self, question: Question) -> Answer | bytes | None:
         """An answer, the forwarded message, or None for a name made silent."""
@@ -162,7 +166,8 @@ class Recursor:
     def _hosts(self, name: str) -> list[Rr]:
         if name in self.interposed:
             return [Rr(name, "A", 1, addresses.FRONT_V4)]
-        return world.host_records(name)
+        records = world.host_records(name)
+        return [dataclasses.replace(rr, data=self.moved.get((name, rr.type), rr.data)) for rr in records]
 
     def real_address(self, name: str) -> str:
         """The IPv4 address of a host outside the bed."""
