@@ -12,7 +12,7 @@ from .web import hidden_fields
 def main() -> None:
     order = json.loads(sys.stdin.read())
     owner = Account(order["email"], order["password"])
-    expected = Expected(order["site"], "", owner, None, "", None, "", "", None)
+    expected = Expected(order["site"], "", "", owner, None, "", None, "", "", None)
     browser = sign_in(expected, owner)
     for page, key, value in order["changes"]:
         address = f"https://{order['site']}/admin/settings/{page}"

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from urllib.parse import quote
 
+from . import quic
 from .web import Browser, Reply, connect, hidden_fields, secure
 
 
@@ -30,6 +31,8 @@ class Expected:
     """What was asked for and what the machine generated."""
 
     site: str
+    #: What stands behind the second @ of a handle.
+    handle_domain: str
     owner_name: str
     owner: Account
     ordinary: Account | None
@@ -103,6 +106,15 @@ def certificate(expected: Expected) -> str:
     return f"{version}, issued by {issuer}"
 
 
+@check("HTTP/3 is offered and answers")
+def http3(expected: Expected) -> str:
+    offered = Browser().get(url(expected, "/health")).headers.get("alt-svc", "")
+    require('h3=":443"' in offered, f"Alt-Svc is {offered!r}")
+    answer = quic.get(expected.site, "/health")
+    require(answer.status == 200, f"over QUIC it answers {answer.status}: {answer.said}")
+    return f"{offered}; {answer.status} over QUIC"
+
+
 @check("old TLS is refused")
 def old_tls(expected: Expected) -> str:
     context = ssl.create_default_context()
@@ -132,7 +144,7 @@ def instance(expected: Expected) -> str:
     reply = Browser().get(url(expected, "/api/v2/instance"))
     require(reply.status == 200, f"status {reply.status}")
     said = json.loads(reply.body)
-    require(said["domain"] == expected.site, f"domain is {said['domain']!r}")
+    require(said["domain"] == expected.handle_domain, f"domain is {said['domain']!r}")
     if expected.registrations:
         wanted = {"open": (True, False), "approved": (True, True), "closed": (False, False)}[expected.registrations]
         found = (said["registrations"]["enabled"], said["registrations"]["approval_required"])
@@ -147,13 +159,15 @@ def instance(expected: Expected) -> str:
 
 @check("WebFinger finds the owner")
 def webfinger(expected: Expected) -> str:
-    resource = f"acct:{expected.owner_name}@{expected.site}"
-    reply = Browser().get(url(expected, f"/.well-known/webfinger?resource={quote(resource)}"))
+    resource = f"acct:{expected.owner_name}@{expected.handle_domain}"
+    # Other servers ask the handle's own domain.
+    at = f"https://{expected.handle_domain}/.well-known/webfinger?resource="
+    reply = Browser().get(at + quote(resource))
     require(reply.status == 200, f"status {reply.status}")
     said = json.loads(reply.body)
     require(said["subject"].lower() == resource.lower(), f"subject is {said['subject']!r}")
     require(any(link.get("rel") == "self" for link in said["links"]), "no link of relation self")
-    unknown = Browser().get(url(expected, f"/.well-known/webfinger?resource={quote(f'acct:nobody-here@{expected.site}')}"))
+    unknown = Browser().get(at + quote(f"acct:nobody-here@{expected.handle_domain}"))
     require(unknown.status == 404, f"an unknown name gets {unknown.status}")
     return resource
 

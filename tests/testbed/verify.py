@@ -63,6 +63,7 @@ def expectation(machine: Machine, fields: Mapping[str, str], registrations: str 
     site = form["domain"] if subdomain in ("", "www") else f"{subdomain}.{form['domain']}"
     return Expected(
         site=site,
+        handle_domain=form.get("handle_domain") or site,
         owner_name=written["Owner Username"],
         owner=Account(written["Owner Email"], written["Owner Password"]),
         ordinary=ordinary,
