@@ -2,6 +2,7 @@
 
 mod answers;
 mod closing;
+mod core_dumps;
 mod docs;
 mod exit;
 mod follow;
@@ -60,6 +61,9 @@ fn run(args: impl Iterator<Item = OsString>) -> Exit {
             return if error.use_stderr() { Exit::Refused } else { Exit::Done };
         }
     };
+    if let Err(error) = core_dumps::forbid() {
+        return complain(&Trouble::failed(error));
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&Trouble::failed(error)),
