@@ -14,7 +14,10 @@ use crate::report::Redactor;
 /// Log of the process that does the work.
 pub(super) const WORK_LOG: &str = "/var/log/tootstrap.log";
 
-/// Warnings to standard error; `TOOTSTRAP_LOG=debug` shows more.
+/// Variable that says how much is logged: `TOOTSTRAP_LOG=debug`.
+pub(super) const LEVEL: &str = "TOOTSTRAP_LOG";
+
+/// Warnings to standard error, unless [`LEVEL`] asks for more.
 pub(super) fn to_terminal(redactor: Arc<Redactor>) {
     start(redactor, LevelFilter::Warn, Target::Stderr);
 }
@@ -33,7 +36,7 @@ fn start(redactor: Arc<Redactor>, level: LevelFilter, target: Target) {
         writeln!(out, "{} {:5} {}: {text}", jiff::Timestamp::now(), record.level(), record.target())
     };
     let mut builder = Builder::new();
-    builder.filter_level(LevelFilter::Warn).filter_module("tootstrap", level).parse_env("TOOTSTRAP_LOG").format(format).target(target);
+    builder.filter_level(LevelFilter::Warn).filter_module("tootstrap", level).parse_env(LEVEL).format(format).target(target);
     // Only a test that starts two programs in one process finds a logger here.
     let _there_already = builder.try_init();
 }
