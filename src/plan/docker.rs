@@ -6,8 +6,8 @@ use super::base::Base;
 use super::{Inputs, Patience, Plan, StepRef};
 use crate::assets::{self, Project};
 use crate::host::Access;
-use crate::resource::docker::{Digests, DockerReady, Image, PROJECT};
-use crate::resource::{Directory, File, Refusal};
+use crate::resource::docker::{Digests, DockerReady, Image, MetadataShut, PROJECT, metadata};
+use crate::resource::{Directory, File, Refusal, Unit};
 use crate::sizing::Sizing;
 
 /// Users inside the official images (mastodon.md §1.2; docker-library's postgres and redis, alpine).
@@ -35,7 +35,8 @@ pub struct Docker {
 /// Adds the steps.
 pub fn add(plan: &mut Plan, with: &Inputs, base: &Base) -> Docker {
     let ready = daemon(plan, with, base);
-    let project = project(plan, with, base);
+    let metadata = metadata(plan, base);
+    let project = project(plan, with, base, metadata);
     let images = pulls(plan, with, ready);
     Docker {
         ready,
@@ -56,6 +57,14 @@ fn daemon(plan: &mut Plan, with: &Inputs, base: &Base) -> StepRef {
     let file = File::text("/etc/docker/daemon.json", assets::DAEMON_JSON, Access::root(0o644));
     let file = plan.step("docker/daemon.json", file).needs([directory]).add();
     plan.step("docker/ready", DockerReady).needs([base.packages, file]).patience(patience).add()
+}
+
+/// Before any container is made.
+fn metadata(plan: &mut Plan, base: &Base) -> StepRef {
+    let unit = File::text(metadata::UNIT_PATH, metadata::UNIT_FILE, Access::root(0o644));
+    let unit = plan.step("docker/metadata-unit", unit).needs([base.records]).add();
+    let enabled = plan.step("docker/metadata-enabled", Unit::enabled([metadata::UNIT])).needs([unit]).add();
+    plan.step("docker/metadata", MetadataShut).needs([enabled, base.packages]).add()
 }
 
 struct Pulls {
@@ -90,7 +99,7 @@ fn pulls(plan: &mut Plan, with: &Inputs, ready: StepRef) -> Pulls {
 }
 
 /// Directories and files. They do not need Docker, so they are there long before it is.
-fn project(plan: &mut Plan, with: &Inputs, base: &Base) -> StepRef {
+fn project(plan: &mut Plan, with: &Inputs, base: &Base, metadata: StepRef) -> StepRef {
     let directories = directories(plan, base);
     let files = match Project::render(with) {
         Ok(project) => files(project),
@@ -100,6 +109,7 @@ fn project(plan: &mut Plan, with: &Inputs, base: &Base) -> StepRef {
     for (id, file) in files {
         needs.push(plan.step(format!("docker/{id}"), file).needs(directories.iter().copied()).add());
     }
+    needs.push(metadata);
     // One step to name for all of them.
     plan.step("docker/project", Directory::new(PROJECT, Access::root(0o755))).needs(needs).add()
 }

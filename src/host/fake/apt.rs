@@ -28,9 +28,9 @@ pub(crate) struct Apt {
 
 /// What installing a package brings: programs and units that start at once.
 const BRINGS: &[(&str, &[&str], &[&str])] = &[
-    ("docker-ce", &["dockerd"], &["docker.service"]),
+    ("docker-ce", &["dockerd", "iptables", "ip6tables"], &["docker.service"]),
     ("docker-ce-cli", &["docker"], &[]),
-    ("docker.io", &["docker", "dockerd"], &["docker.service", "containerd.service"]),
+    ("docker.io", &["docker", "dockerd", "iptables", "ip6tables"], &["docker.service", "containerd.service"]),
     ("containerd.io", &["containerd"], &["containerd.service"]),
     ("docker-compose-plugin", &[], &[]),
     ("ufw", &["ufw"], &[]),

@@ -38,6 +38,7 @@ pub(crate) struct Machine {
     pub(crate) docker: super::docker::Docker,
     pub(crate) swap: super::accounts::Swap,
     pub(crate) linode: super::linode::Account,
+    pub(crate) netfilter: super::netfilter::Netfilter,
     pub(crate) ssh: super::ssh::Ssh,
     pub(crate) ufw: super::ufw::Ufw,
     pub(crate) systemd: super::systemd::Systemd,

@@ -8,6 +8,7 @@ pub(crate) mod apt;
 pub(crate) mod docker;
 pub(crate) mod linode;
 mod machine;
+mod netfilter;
 pub(crate) mod ssh;
 pub(crate) mod systemd;
 pub(crate) mod ufw;
@@ -91,6 +92,7 @@ const PROGRAMS: &[Program] = &[
     apt::apt,
     ssh::programs,
     ufw::programs,
+    netfilter::programs,
 ];
 
 /// Every simulated site. A new one adds its function here.

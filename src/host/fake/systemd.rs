@@ -80,6 +80,10 @@ fn change(machine: &mut Machine, verb: &str, now: bool, name: &str) -> Option<Re
         ("stop", _) | ("disable", true) => unit.active = "inactive",
         _ => {}
     }
+    if matches!(verb, "start" | "restart") || now {
+        let file = machine.text(Path::new("/etc/systemd/system").join(name));
+        machine.netfilter.start(&file);
+    }
     machine.systemd.deeds.push(format!("{verb} {name}"));
     Some(Reply::changed(""))
 }

@@ -4,11 +4,13 @@ pub(crate) mod api;
 pub mod digests;
 mod image;
 mod known;
+pub mod metadata;
 mod ready;
 mod services;
 
 pub use digests::Digests;
 pub use image::Image;
+pub use metadata::MetadataShut;
 pub use ready::DockerReady;
 pub use services::{Services, remember_definitions};
 
