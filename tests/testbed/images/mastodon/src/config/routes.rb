@@ -49,6 +49,7 @@ Rails.application.routes.draw do
   namespace :api, defaults: { format: 'json' } do
     namespace :v1 do
       get 'instance', to: '/api/instances#v1'
+      post 'statuses', to: '/api/statuses#create'
     end
     namespace :v2 do
       get 'instance', to: '/api/instances#v2'
