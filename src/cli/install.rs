@@ -163,7 +163,7 @@ fn start(handover: &Handover, system: &System) -> anyhow::Result<impl Future<Out
         .args(["--quiet", "--pipe", "--wait", "--collect", "--unit", UNIT])
         .args(["--description", "tootstrap at work"])
         // How much is logged, as this process was told.
-        .args(std::env::var(logging::LEVEL).ok().map(|level| format!("--setenv={}={level}", logging::LEVEL)))
+        .args(logging::level().map(|level| format!("--setenv={}={level}", logging::LEVEL)))
         .args(["--property=Type=exec", "--property=KillMode=mixed", "--property=TimeoutStopSec=15min", "--"])
         .args([program.as_str(), "work"])
         // Debian 11's systemd-run colours its errors wherever they go, unless told by the second one.

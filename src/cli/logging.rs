@@ -17,6 +17,12 @@ pub(super) const WORK_LOG: &str = "/var/log/tootstrap.log";
 /// Variable that says how much is logged: `TOOTSTRAP_LOG=debug`.
 pub(super) const LEVEL: &str = "TOOTSTRAP_LOG";
 
+/// What [`LEVEL`] says, for the process that does the work.
+#[expect(clippy::disallowed_methods, reason = "it is no setting of the installation")]
+pub(super) fn level() -> Option<String> {
+    std::env::var(LEVEL).ok()
+}
+
 /// Warnings to standard error, unless [`LEVEL`] asks for more.
 pub(super) fn to_terminal(redactor: Arc<Redactor>) {
     start(redactor, LevelFilter::Warn, Target::Stderr);

@@ -35,7 +35,8 @@ def undisturbed(installed: Bed) -> Undisturbed:
 
 
 def remove_image(bed: Bed) -> None:
-    bed.machine.sh(f"docker rm --force mastodon-streaming-1; docker rmi {IMAGE}")
+    """As if it had never been here: a recorded one would be asked for by its digest."""
+    bed.machine.sh(f"docker rm --force mastodon-streaming-1; docker rmi {IMAGE}; sed -i '\\#{IMAGE}#d' /etc/tootstrap/images.toml")
     bed.services.control.clear_front_requests()
 
 

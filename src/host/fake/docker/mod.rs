@@ -167,6 +167,13 @@ fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             Some(Reply::changed(""))
         }
         ["logs", "--tail", _, "caddy-id"] => Some(Reply::read("").status(0, machine.docker.caddy_log.clone())),
+        ["tag", image, name] => {
+            if machine.docker.images.contains(*image) {
+                machine.docker.images.insert((*name).into());
+                return Some(Reply::changed(""));
+            }
+            Some(Reply::changed("").status(1, format!("Error response from daemon: No such image: {image}")))
+        }
         ["exec", "caddy-id", "caddy", "adapt", ..] => Some(Reply::read(machine.caddy_files())),
         ["exec", "--interactive", "db-id", "psql", ..] => Some(mastodon::psql(machine, cmd)),
         _ => None,
