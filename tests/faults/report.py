@@ -49,6 +49,7 @@ def page(cases: list[Case]) -> str:
     for group, members in sorted(groups.items()):
         parts.append(f"## {group}\n\n| tried | what happened | recovered | seconds |\n|---|---|---|---:|\n" + "\n".join(map(line, members)) + "\n")
     parts += fuzzing()
+    parts += audits()
     if NOTES.exists():
         parts.append(NOTES.read_text())
     return "\n".join(parts)
@@ -62,6 +63,20 @@ def fuzzing() -> list[str]:
     rows = json.loads(path.read_text())["fuzz"]
     lines = [f"| {row['target']} | {row['executions']:,} | {row['crashes']} | {row['seconds']:.0f} |" for row in rows]
     return ["## Fuzzing\n\n| target | executions | crashes | seconds |\n|---|---:|---:|---:|\n" + "\n".join(lines) + "\n"]
+
+
+def audits() -> list[str]:
+    """What lynis, ssh-audit and testssl.sh say before and after, and why each remaining finding is left."""
+    looks = [json.loads(path.read_text()) for path in sorted((DIRECTORY / "audits").glob("*.json"))]
+    if not looks:
+        return []
+    lines = [f"| {look['tool']} | {look['when']} | {cell(look['score'])} | {len(look['findings'])} |" for look in looks]
+    parts = ["## Audits\n\n| tool | when | it says | findings |\n|---|---|---|---:|\n" + "\n".join(lines) + "\n"]
+    for look in looks:
+        if look["when"] == "after" and look["findings"]:
+            rows = [f"| {cell(found['id'])} | {cell(found['text'])} | {cell(found['why'])} |" for found in look["findings"]]
+            parts.append(f"### What {look['tool']} still finds\n\n| finding | it says | why it is left |\n|---|---|---|\n" + "\n".join(rows) + "\n")
+    return parts
 
 
 def main() -> int:
