@@ -63,7 +63,9 @@ impl SudoUser {
     async fn make(&self, host: &dyn Host) -> anyhow::Result<Account> {
         // Before the account: after a crash in between it is still known whose it is.
         stamp::write(host, &origin_stamp(self.name.as_str()), "made by tootstrap").await?;
-        let useradd = Cmd::new("useradd").args(["--create-home", "--shell", "/bin/bash", "--groups", "sudo", self.name.as_str()]);
+        // The home will hold passwords and keys; Debian would let everybody look into it.
+        let home = ["--create-home", "--key", "HOME_MODE=0700"];
+        let useradd = Cmd::new("useradd").args(home).args(["--shell", "/bin/bash", "--groups", "sudo", self.name.as_str()]);
         host.run(&useradd)
             .await
             .with_context(|| format!("cannot create user {}", self.name))
@@ -180,7 +182,7 @@ mod tests {
     use crate::host::fake::{FakeHost, Machine};
     use crate::resource::testing::converge;
 
-    const USERADD: &str = "run useradd --create-home --shell /bin/bash --groups sudo alice";
+    const USERADD: &str = "run useradd --create-home --key HOME_MODE=0700 --shell /bin/bash --groups sudo alice";
     const KEYS: [&str; 3] = [
         "make_dir /home/alice/.ssh 700 1000:1000",
         "write /home/alice/.ssh/authorized_keys 600",

@@ -50,7 +50,7 @@ impl Machine {
 /// Simulates the programs.
 pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
     match cmd.argv().as_slice() {
-        ["useradd", "--create-home", "--shell", _, "--groups", groups, name] => {
+        ["useradd", "--create-home", "--key", "HOME_MODE=0700", "--shell", _, "--groups", groups, name] => {
             let next = machine.accounts.iter().map(|account| account.uid + 1).max().unwrap_or_default().max(1000);
             let groups: Vec<_> = groups.split(',').collect();
             machine.add_account(name, next, &groups, "!");
