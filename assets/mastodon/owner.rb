@@ -1,19 +1,21 @@
 # frozen_string_literal: true
 
 # Makes the owner and seeds the settings, with Mastodon's own classes and in the order of `tootctl accounts create`.
-# Values come through the environment. The last line that begins with the marker tells what was done.
+# The values stand before this text, as JSON in TOOTSTRAP_GIVEN: what comes over standard input is kept nowhere.
+# The last line that begins with the marker tells what was done.
 require 'json'
 
 module TootstrapOwner
   MARKER = 'tootstrap-owner: '
+  GIVEN = JSON.parse(TOOTSTRAP_GIVEN)
 
   module_function
 
   def run
-    account = Account.find_local(ENV.fetch('TOOTSTRAP_OWNER')) || Account.new(username: ENV.fetch('TOOTSTRAP_OWNER'))
+    account = Account.find_local(GIVEN.fetch('owner')) || Account.new(username: GIVEN.fetch('owner'))
     role = UserRole.find_by(name: 'Owner')
     return settled('present') { finish(account.user) if unfinished?(account.user, role) } if account.user
-    return settled('somebody else') unless ENV.fetch('TOOTSTRAP_CREATE') == 'true'
+    return settled('somebody else') unless GIVEN.fetch('create')
     return { errors: [%w(role missing)] } unless role
 
     errors = create(account, role)
@@ -32,7 +34,7 @@ module TootstrapOwner
 
   def create(account, role)
     user = User.new(
-      email: ENV.fetch('TOOTSTRAP_OWNER_EMAIL'), password: ENV.fetch('TOOTSTRAP_OWNER_PASSWORD'), agreement: true,
+      email: GIVEN.fetch('email'), password: GIVEN.fetch('password'), agreement: true,
       role_id: role.id, confirmed_at: Time.now.utc, bypass_registration_checks: true
     )
     account.suspended_at = nil
@@ -51,8 +53,7 @@ module TootstrapOwner
 
   # What the web interface owns is given a first value and never touched again.
   def seed
-    wanted = JSON.parse(ENV.fetch('TOOTSTRAP_SETTINGS'))
-    wanted.reject { |name, _| Setting.exists?(var: name) }.each { |name, value| Setting[name] = value }.keys
+    GIVEN.fetch('settings').reject { |name, _| Setting.exists?(var: name) }.each { |name, value| Setting[name] = value }.keys
   end
 end
 

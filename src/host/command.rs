@@ -1,4 +1,4 @@
-//! Commands: argv only, never a shell, and no way to put a secret among the arguments.
+//! Commands: argv only, never a shell, and no way to put a secret among the arguments or into the environment.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,7 +14,6 @@ pub struct Cmd {
     pub(crate) program: String,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
-    pub(crate) secret_env: Vec<(String, SecretString)>,
     pub(crate) stdin: Option<SecretString>,
     pub(crate) timeout: Duration,
 }
@@ -22,14 +21,7 @@ pub struct Cmd {
 impl Cmd {
     /// A command without arguments, with ten minutes to finish.
     pub fn new(program: impl Into<String>) -> Self {
-        Self {
-            program: program.into(),
-            args: Vec::new(),
-            env: Vec::new(),
-            secret_env: Vec::new(),
-            stdin: None,
-            timeout: Duration::from_mins(10),
-        }
+        Self { program: program.into(), args: Vec::new(), env: Vec::new(), stdin: None, timeout: Duration::from_mins(10) }
     }
 
     /// One more argument.
@@ -50,13 +42,6 @@ impl Cmd {
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
-        self
-    }
-
-    /// A secret variable of its environment (readable only by root and the process itself).
-    #[must_use]
-    pub fn secret_env(mut self, name: impl Into<String>, value: SecretString) -> Self {
-        self.secret_env.push((name.into(), value));
         self
     }
 
@@ -125,7 +110,7 @@ mod tests {
 
     #[test]
     fn debug_and_display_hide_secrets() {
-        let cmd = Cmd::new("chpasswd").stdin("u:hunter2".into()).secret_env("PASSWORD", "hunter2".into());
+        let cmd = Cmd::new("chpasswd").stdin("u:hunter2".into());
         assert!(!format!("{cmd} {cmd:?}").contains("hunter2"));
     }
 }

@@ -57,6 +57,14 @@ def test_none_is_on_a_command_line(installed: Bed, secrets: Mapping[str, str]) -
     assert [name for name, secret in secrets.items() if secret in running] == []
 
 
+def test_the_first_passwords_are_in_the_two_files_that_keep_them(installed: Bed, secrets: Mapping[str, str]) -> None:
+    """Above all not in what Docker and containerd remember of containers that are gone."""
+    user = FORM["user_name"]
+    first = {name: secrets[name] for name in ("owner_password", user)}
+    kept = {(name, path) for name in first for path in ("/etc/tootstrap/secrets.toml", f"/home/{user}/.credentials")}
+    assert holders(installed.machine, EVERYTHING, first) == kept
+
+
 def test_the_api_token_is_nowhere_on_the_disk(installed: Bed) -> None:
     assert holders(installed.machine, EVERYTHING, {"API token": TOKEN}) == set()
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::{Context, anyhow, bail};
 use async_trait::async_trait;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::super::{Drift, Resource, stamp};
@@ -19,6 +19,8 @@ use crate::settings::{EmailAddress, OwnerName, Registrations};
 const STAMP: &str = "app/seeds";
 /// Begins the line in which the script tells what it did; log lines may stand around it.
 const MARKER: &str = "tootstrap-owner: ";
+/// Ends the values before the script.
+const HEREDOC: &str = "END_OF_VALUES";
 
 /// Who may do everything, and what became of the account of the owner's name.
 const SQL: &str = "
@@ -95,6 +97,20 @@ impl Owner {
         }
     }
 
+    /// The Ruby program with the values before it. Whatever a container's environment or command line says, Docker writes to the disk and
+    /// keeps there after the container is gone; standard input it only hands on. In a heredoc with a quoted name nothing is special, and
+    /// JSON is one line, so no value can end it.
+    fn script(&self, create: bool) -> SecretString {
+        let given = serde_json::json!({
+            "create": create,
+            "owner": self.name.as_str(),
+            "email": self.email.as_str(),
+            "password": self.password.expose_secret(),
+            "settings": self.settings(),
+        });
+        format!("TOOTSTRAP_GIVEN = <<'{HEREDOC}'\n{given}\n{HEREDOC}\n{OWNER_SCRIPT}").into()
+    }
+
     fn settings(&self) -> serde_json::Value {
         let registrations = match self.seeds.registrations {
             Registrations::Open => "open",
@@ -159,19 +175,10 @@ impl Resource for Owner {
         let create = self.account(host.probe()).await? != Account::Settled;
         let allow = format!("EMAIL_DOMAIN_ALLOWLIST={}", self.email.domain());
         let mut options = vec!["-e", "RAILS_LOG_LEVEL=error"];
-        for name in ["TOOTSTRAP_CREATE", "TOOTSTRAP_OWNER", "TOOTSTRAP_OWNER_EMAIL", "TOOTSTRAP_OWNER_PASSWORD", "TOOTSTRAP_SETTINGS"] {
-            options.extend(["-e", name]);
-        }
         if self.email_is_ours {
             options.extend(["-e", &allow]);
         }
-        let script = rails(options, ["runner", "-"])
-            .env("TOOTSTRAP_CREATE", create.to_string())
-            .env("TOOTSTRAP_OWNER", self.name.as_str())
-            .env("TOOTSTRAP_OWNER_EMAIL", self.email.as_str())
-            .secret_env("TOOTSTRAP_OWNER_PASSWORD", self.password.clone())
-            .env("TOOTSTRAP_SETTINGS", self.settings().to_string())
-            .stdin(OWNER_SCRIPT.into());
+        let script = rails(options, ["runner", "-"]).stdin(self.script(create));
         let output = host.run(&script).await.context("cannot make the owner's account")?;
         let told = told(&output.stdout)?;
         if !told.errors.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::{Cmd, Machine, Reply};
@@ -85,15 +86,21 @@ pub(super) fn run(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Re
     }
 }
 
+/// What stands before the script.
+#[derive(Deserialize)]
+struct Given {
+    create: bool,
+    owner: String,
+    email: String,
+    password: String,
+    settings: BTreeMap<String, Value>,
+}
+
 /// `assets/mastodon/owner.rb`.
 fn owner(machine: &mut Machine, cmd: &Cmd, options: &[&str]) -> Option<Reply> {
-    if cmd.stdin.as_ref()?.expose_secret() != OWNER_SCRIPT {
-        return None;
-    }
-    let plain = |name: &str| cmd.env.iter().find(|(n, _)| n == name && options.contains(&name)).map(|(_, value)| value.clone());
-    let (name, email) = (plain("TOOTSTRAP_OWNER")?, plain("TOOTSTRAP_OWNER_EMAIL")?);
-    let password = cmd.secret_env.iter().find(|(name, _)| name == "TOOTSTRAP_OWNER_PASSWORD")?.1.expose_secret().to_owned();
-    let settings: BTreeMap<String, Value> = serde_json::from_str(&plain("TOOTSTRAP_SETTINGS")?).ok()?;
+    let program = cmd.stdin.as_ref()?.expose_secret().strip_suffix(OWNER_SCRIPT)?;
+    let given = program.strip_prefix("TOOTSTRAP_GIVEN = <<'END_OF_VALUES'\n")?.strip_suffix("\nEND_OF_VALUES\n")?;
+    let Given { create, owner: name, email, password, settings } = serde_json::from_str(given).ok().filter(|_| !given.contains('\n'))?;
     let domain = email.rsplit_once('@')?.1;
     let unreachable =
         machine.docker.unreachable_mail.contains(domain) && !options.contains(&format!("EMAIL_DOMAIN_ALLOWLIST={domain}").as_str());
@@ -103,7 +110,7 @@ fn owner(machine: &mut Machine, cmd: &Cmd, options: &[&str]) -> Option<Reply> {
             user.finished |= user.administrator;
             "present"
         }
-        None if plain("TOOTSTRAP_CREATE")? != "true" => "somebody else",
+        None if !create => "somebody else",
         None if unreachable => return Some(told(&json!({"errors": [["email", "unreachable"]]}))),
         None => {
             tables.users.insert(name.to_lowercase(), FakeUser { email, password, finished: true, administrator: true });

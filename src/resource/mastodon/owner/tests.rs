@@ -96,6 +96,16 @@ async fn an_address_without_mail_is_explained_unless_the_name_is_ours() {
     converge(&host, &ours(true)).await;
 }
 
+#[tokio::test]
+async fn the_password_is_in_standard_input_alone() {
+    let password = owner().password.expose_secret().to_owned();
+    let script = owner().script(true);
+    assert_eq!(script.expose_secret().matches(&password).count(), 1);
+    let line = script.expose_secret().lines().find(|line| line.contains(&password)).unwrap();
+    let given: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!((&given["password"], &given["create"]), (&password.into(), &true.into()));
+}
+
 #[test]
 fn log_lines_around_the_answer_are_passed_over() {
     let told = told("I, [2026] Enqueued\nfoo\n\ntootstrap-owner: {\"owner\":\"created\",\"seeded\":[]}\nD, bye\n").unwrap();
