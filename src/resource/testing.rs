@@ -13,3 +13,8 @@ pub(crate) async fn converge(host: &FakeHost, resource: &dyn Resource) -> Vec<St
     assert!(left.is_empty(), "{resource} still differs after apply: {left:?}");
     host.take_log()
 }
+
+/// A log without what is written to remember.
+pub(crate) fn but_stamps(log: Vec<String>) -> Vec<String> {
+    log.into_iter().filter(|line| !line.contains(" /var/lib/tootstrap")).collect()
+}
