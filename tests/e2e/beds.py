@@ -12,6 +12,7 @@ import pytest
 from harness import MEMORY, REUSABLE, Installation, fresh_world, wait_healthy
 from product import RELEASED, Product
 from remote import Key
+from searching import EVERYTHING, first_passwords, holders
 from testbed.bed import Bed
 from testbed.demo import FORM, stackscript_of
 from testbed.layout import GIB
@@ -54,8 +55,9 @@ def installation(bed: Bed, stackscript: str) -> Installation:
     seconds = time.monotonic() - started
     control = bed.services.control
     zones = [(zone, control.records(zone["domain"])) for zone in control.domains()]
+    found = holders(bed.machine, EVERYTHING, first_passwords(bed.machine)) if done.returncode == 0 else set()
     bed.machine.snapshot("installed")
-    return Installation(done.returncode, done.stdout, seconds, zones)
+    return Installation(done.returncode, done.stdout, seconds, zones, found)
 
 
 @pytest.fixture(scope="module")

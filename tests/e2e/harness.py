@@ -24,6 +24,8 @@ class Installation:
     console: str
     seconds: float
     zones: list[tuple[dict, list[dict]]]
+    #: (secret's name, file) wherever on the disk a first password was, right after.
+    holders: set[tuple[str, str]]
 
 
 def fresh_world(bed: Bed) -> None:
