@@ -17,7 +17,8 @@ const OWNER_PASSWORD: &str = "Owner Password";
 const SUDO_PASSWORD: &str = "Sudo Password";
 
 /// The first passwords, for the operator to read and remove: in the sudo user's home or in root's. The owner's lines are written once,
-/// and those of each sudo user once, into its own home; what the operator changes or removes stays so.
+/// and those of each sudo user once for each time that the account is made, into its own home; what the operator changes or removes
+/// stays so.
 pub struct Credentials {
     sudo: Option<(UserName, SecretString)>,
     owner: [(&'static str, SecretString); 3],
@@ -41,7 +42,7 @@ impl Credentials {
     async fn lines(&self, host: &dyn Probe) -> anyhow::Result<Vec<(&'static str, SecretString)>> {
         let mut lines = Vec::new();
         if let Some((name, password)) = &self.sudo
-            && stamp::read(host, &sudo_stamp(name)).await?.is_none()
+            && (stamp::read(host, &sudo_stamp(name)).await?.is_none() || host.account(name.as_str()).await?.is_none())
         {
             let ours = user::is_ours(host, name.as_str()).await?;
             let password = if ours { password.clone() } else { "(unchanged: this account was there before)".into() };
@@ -54,6 +55,18 @@ impl Credentials {
     }
 }
 
+/// The account is about to get our password: its lines are due.
+pub(super) async fn forget_sudo(host: &dyn Host, name: &UserName) -> anyhow::Result<()> {
+    stamp::remove(host, &sudo_stamp(name)).await
+}
+
+/// The text with this line, in the place of an older one of the same label. A crash after the file and before the stamp left it there.
+fn with_line(text: &str, label: &str, value: &str) -> String {
+    let others = text.lines().map(|line| if is(line, label) { format!("{label}: {value}\n") } else { format!("{line}\n") });
+    let text: String = others.collect();
+    if has(&text, label) { text } else { format!("{text}{label}: {value}\n") }
+}
+
 fn sudo_stamp(name: &UserName) -> String {
     format!("{OWNER_STAMP}-{name}")
 }
@@ -63,7 +76,11 @@ fn file_of(account: &Account) -> PathBuf {
 }
 
 fn has(text: &str, label: &str) -> bool {
-    text.lines().any(|line| line.strip_prefix(label).is_some_and(|rest| rest.starts_with(": ")))
+    text.lines().any(|line| is(line, label))
+}
+
+fn is(line: &str, label: &str) -> bool {
+    line.strip_prefix(label).is_some_and(|rest| rest.starts_with(": "))
 }
 
 async fn if_it_has(host: &dyn Probe, path: PathBuf, label: &str) -> anyhow::Result<Option<PathBuf>> {
@@ -108,10 +125,7 @@ impl Resource for Credentials {
         let present = host.read(&path).await?.unwrap_or_default();
         let mut text = String::from_utf8_lossy(&present).into_owned();
         for (label, value) in self.lines(host.probe()).await? {
-            // A crash after the file and before the stamp left the line there.
-            if !has(&text, label) {
-                text = text + label + ": " + value.expose_secret() + "\n";
-            }
+            text = with_line(&text, label, value.expose_secret());
         }
         host.write(&path, text.as_bytes(), access).await?;
         if let Some((name, _)) = &self.sudo {
@@ -206,6 +220,13 @@ mod tests {
         assert!(credentials(false).apply(&host).await.is_err());
         converge(&host, &credentials(false)).await;
         assert_eq!(host.machine().text("/root/.credentials"), OWNER);
+    }
+
+    #[test]
+    fn an_older_line_of_the_label_is_replaced() {
+        let text = "# mine\nSudo Password: (unchanged)\nSudo Passwords: x";
+        assert_eq!(with_line(text, "Sudo Password", "p"), "# mine\nSudo Password: p\nSudo Passwords: x\n");
+        assert_eq!(with_line("", "Sudo Password", "p"), "Sudo Password: p\n");
     }
 
     #[tokio::test]

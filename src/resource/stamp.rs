@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::host::{Access, Host, Probe};
+use crate::host::{Access, Host, Kind, Probe};
 
 /// Parents of every stamp, outermost first.
 const DIRECTORIES: [&str; 2] = ["/var/lib/tootstrap", "/var/lib/tootstrap/stamps"];
@@ -17,19 +17,47 @@ fn path(name: &str) -> PathBuf {
     Path::new(DIRECTORIES[1]).join(name.replace('/', "-"))
 }
 
-/// What a stamp says. `None`: there is none.
+/// What a stamp says. `None`: there is none, or it is damaged: then what it was for is done again, which is always safe.
 pub(super) async fn read(host: &dyn Probe, name: &str) -> anyhow::Result<Option<String>> {
-    Ok(host.read_text(&path(name)).await?.map(|text| text.trim_end().to_owned()))
+    let path = path(name);
+    match host.stat(&path).await? {
+        None => return Ok(None),
+        Some(stat) if stat.kind != Kind::File => return Ok(damaged(&path)),
+        Some(_) => {}
+    }
+    let Some(bytes) = host.read(&path).await? else { return Ok(None) };
+    // Every stamp ends with a line end, so one that was cut off is told.
+    match String::from_utf8(bytes) {
+        Ok(text) if text.ends_with('\n') && !text.contains('\0') && !text.trim().is_empty() => Ok(Some(text.trim_end().to_owned())),
+        _ => Ok(damaged(&path)),
+    }
 }
 
-/// Writes a stamp; its directories are made.
+fn damaged(path: &Path) -> Option<String> {
+    log::warn!("{} is damaged and counts as missing", path.display());
+    None
+}
+
+/// Forgets a stamp: what it was for is due again.
+pub(super) async fn remove(host: &dyn Host, name: &str) -> anyhow::Result<()> {
+    if host.stat(&path(name)).await?.is_some_and(|stat| stat.kind == Kind::File) {
+        host.remove(&path(name)).await?;
+    }
+    Ok(())
+}
+
+/// Writes a stamp; its directories are made, and what is no file in its place is put aside.
 pub(super) async fn write(host: &dyn Host, name: &str, content: &str) -> anyhow::Result<()> {
     for directory in DIRECTORIES.map(Path::new) {
         if host.stat(directory).await?.is_none() {
             host.make_dir(directory, Access::root(0o755)).await?;
         }
     }
-    host.write(&path(name), format!("{content}\n").as_bytes(), Access::root(0o644)).await?;
+    let path = path(name);
+    if host.stat(&path).await?.is_some_and(|stat| stat.kind != Kind::File) {
+        host.rename(&path, &path.with_extension("damaged")).await?;
+    }
+    host.write(&path, format!("{content}\n").as_bytes(), Access::root(0o644)).await?;
     Ok(())
 }
 
@@ -57,4 +85,38 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+
+    #[tokio::test]
+    async fn a_damaged_stamp_counts_as_missing_and_is_written_again() {
+        let file = path("a/b");
+        for content in [b"".as_slice(), b"\n", b"do", b"\xff\xfe\x00\n", b"\0\0\0\n"] {
+            let host = FakeHost::debian();
+            write(&host, "a/b", "done").await.unwrap();
+            assert_eq!(read(&host, "a/b").await.unwrap().as_deref(), Some("done"));
+            host.machine().nodes.get_mut(&file).unwrap().content = content.to_vec();
+            assert_eq!(read(&host, "a/b").await.unwrap(), None, "{content:?}");
+            write(&host, "a/b", "done").await.unwrap();
+            assert_eq!(read(&host, "a/b").await.unwrap().as_deref(), Some("done"));
+            remove(&host, "a/b").await.unwrap();
+            assert_eq!(read(&host, "a/b").await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_directory_in_its_place_is_put_aside() {
+        let host = FakeHost::debian();
+        write(&host, "other", "done").await.unwrap();
+        host.machine().place(path("a/b"), Kind::Directory, "", 0o755);
+        assert_eq!(read(&host, "a/b").await.unwrap(), None);
+        remove(&host, "a/b").await.unwrap();
+        write(&host, "a/b", "done").await.unwrap();
+        assert_eq!(read(&host, "a/b").await.unwrap().as_deref(), Some("done"));
+        assert_eq!(host.machine().nodes[Path::new("/var/lib/tootstrap/stamps/a-b.damaged")].kind, Kind::Directory);
+    }
 }

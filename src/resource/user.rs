@@ -7,7 +7,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Drift, Lock, Resource, stamp};
+use super::{Drift, Lock, Resource, credentials, stamp};
 use crate::host::{Access, Account, Cmd, Host, Probe};
 use crate::report::WithRemedy;
 use crate::settings::UserName;
@@ -55,12 +55,16 @@ impl SudoUser {
         if has_own || stamp::read(host, &self.keys_stamp()).await?.is_some() {
             return Ok(None);
         }
-        let keys = host.read_text(Path::new(ROOTS_KEYS)).await?.unwrap_or_default();
-        let keys = usable_keys(&keys);
+        // Comments in it may be in any encoding.
+        let keys = host.read(Path::new(ROOTS_KEYS)).await?.unwrap_or_default();
+        let keys = usable_keys(&String::from_utf8_lossy(&keys));
         Ok((!keys.is_empty()).then_some(keys))
     }
 
     async fn make(&self, host: &dyn Host) -> anyhow::Result<Account> {
+        // An account of that name that is gone took its keys and its file of credentials with it.
+        stamp::remove(host, &self.keys_stamp()).await?;
+        credentials::forget_sudo(host, &self.name).await?;
         // Before the account: after a crash in between it is still known whose it is.
         stamp::write(host, &origin_stamp(self.name.as_str()), "made by tootstrap").await?;
         // The home will hold passwords and keys; Debian would let everybody look into it.
@@ -158,6 +162,7 @@ impl Resource for SudoUser {
             None => self.make(host).await?,
         };
         if self.lacks_password(host.probe()).await? {
+            credentials::forget_sudo(host, &self.name).await?;
             let line = format!("{}:{}\n", self.name, self.password.expose_secret());
             host.run(&Cmd::new("chpasswd").stdin(line.into())).await.context("cannot set the password")?;
         }
@@ -180,6 +185,7 @@ mod tests {
     use super::*;
     use crate::host::Kind;
     use crate::host::fake::{FakeHost, Machine};
+    use crate::resource::Credentials;
     use crate::resource::testing::converge;
 
     const USERADD: &str = "run useradd --create-home --key HOME_MODE=0700 --shell /bin/bash --groups sudo alice";
@@ -223,6 +229,41 @@ mod tests {
         host.fail_next("run chpasswd");
         assert!(alice().apply(&host).await.is_err());
         assert_eq!(converge(&host, &alice()).await, ["run chpasswd"]);
+    }
+
+    #[tokio::test]
+    async fn deleted_with_its_home_it_is_made_again_with_keys_and_credentials() {
+        let host = machine(root_has_a_key);
+        let written =
+            Credentials::new("Alice", "a@b.org", "owners-password".into(), Some(("alice".parse().unwrap(), "generated-password".into())));
+        converge(&host, &alice()).await;
+        converge(&host, &written).await;
+        let before = host.machine().text("/home/alice/.credentials");
+
+        host.machine().delete_account("alice");
+        assert!(!written.check(&host).await.unwrap().is_empty(), "a preview tells it");
+        let log = converge(&host, &alice()).await;
+        assert!(log.contains(&USERADD.to_owned()) && log.contains(&"run chpasswd".to_owned()), "{log:?}");
+        assert_eq!(shadow(&host, "alice").await.unwrap(), "$6$18");
+        assert_eq!(host.machine().text("/home/alice/.ssh/authorized_keys"), "ssh-ed25519 AAAA me\n");
+        converge(&host, &written).await;
+        let sudo: Vec<_> = before.lines().filter(|line| line.starts_with("Sudo")).collect();
+        assert_eq!(host.machine().text("/home/alice/.credentials").lines().collect::<Vec<_>>(), sudo);
+        assert!(sudo.contains(&"Sudo Password: generated-password"));
+        assert!(converge(&host, &alice()).await.is_empty() && converge(&host, &written).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn made_again_by_somebody_else_it_is_theirs() {
+        let host = machine(root_has_a_key);
+        let written =
+            Credentials::new("Alice", "a@b.org", "owners-password".into(), Some(("alice".parse().unwrap(), "generated-password".into())));
+        converge(&host, &alice()).await;
+        converge(&host, &written).await;
+        host.machine().delete_account("alice");
+        host.machine().add_account("alice", 1000, &["sudo"], "$6$theirs");
+        assert!(converge(&host, &alice()).await.is_empty() && converge(&host, &written).await.is_empty());
+        assert_eq!(shadow(&host, "alice").await.unwrap(), "$6$theirs");
     }
 
     #[tokio::test]

@@ -30,6 +30,15 @@ impl Machine {
         self.place("/etc/shadow", Kind::File, &text, 0o640);
     }
 
+    /// What `userdel -r` does, without logging.
+    pub(crate) fn delete_account(&mut self, name: &str) {
+        let home = Path::new("/home").join(name);
+        self.accounts.retain(|account| account.name != name);
+        self.nodes.retain(|path, _| !path.starts_with(&home));
+        let others = self.text("/etc/shadow").lines().filter(|line| !line.starts_with(&format!("{name}:"))).collect::<Vec<_>>().join("\n");
+        self.place("/etc/shadow", Kind::File, &format!("{others}\n"), 0o640);
+    }
+
     fn set_password(&mut self, name: &str, shadow: &str) {
         let set = |line: &str| match line.split_once(':') {
             Some((account, _)) if account == name => format!("{name}:{shadow}:19000:0:99999:7:::\n"),

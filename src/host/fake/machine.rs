@@ -148,6 +148,9 @@ impl Machine {
             let source = std::io::Error::from(std::io::ErrorKind::NotFound);
             return Err(HostError::File { action: "write", path: path.to_owned(), source });
         }
+        if kind == Kind::File && self.nodes.get(path).is_some_and(|node| node.kind == Kind::Directory) {
+            return Err(HostError::File { action: "write", path: path.to_owned(), source: std::io::ErrorKind::IsADirectory.into() });
+        }
         self.nodes.insert(path.to_owned(), Node { kind, content: content.to_owned(), size: content.len() as u64, access });
         Ok(())
     }

@@ -172,7 +172,11 @@ impl FakeHost {
 #[async_trait]
 impl Probe for FakeHost {
     async fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
-        Ok(self.machine().file(path).map(<[u8]>::to_vec))
+        let machine = self.machine();
+        if machine.nodes.get(path).is_some_and(|node| node.kind == Kind::Directory) {
+            return Err(HostError::File { action: "read", path: path.to_owned(), source: std::io::ErrorKind::IsADirectory.into() });
+        }
+        Ok(machine.file(path).map(<[u8]>::to_vec))
     }
 
     async fn stat(&self, path: &Path) -> Result<Option<Stat>> {

@@ -47,7 +47,7 @@ impl Database {
         }
         let schema = number(&rows, "schema")?;
         let known = match stamp::read(host, STAMP).await? {
-            Some(stamp) => Known::of(&stamp, &self.version)?,
+            Some(stamp) => Known::of(&stamp, &self.version),
             None => Known::Nothing,
         };
         if let Known::Schema(prepared) = known {
@@ -98,12 +98,13 @@ enum Known {
 }
 
 impl Known {
-    fn of(stamp: &str, version: &str) -> anyhow::Result<Self> {
-        let (stamped, schema) = stamp.split_once(' ').with_context(|| format!("the stamp {STAMP} says `{stamp}`"))?;
-        if stamped != version {
-            return Ok(Self::OtherVersion);
+    /// A stamp that says nothing sensible is as good as none: the image is asked again.
+    fn of(stamp: &str, version: &str) -> Self {
+        match stamp.split_once(' ') {
+            Some((stamped, schema)) if stamped == version => schema.parse().map_or(Self::Nothing, Self::Schema),
+            Some(_) => Self::OtherVersion,
+            None => Self::Nothing,
         }
-        Ok(Self::Schema(schema.parse().with_context(|| format!("the stamp {STAMP} says `{stamp}`"))?))
     }
 }
 
