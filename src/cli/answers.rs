@@ -7,10 +7,11 @@ use super::prepare::refused;
 use crate::host::{Access, Host};
 use crate::settings::{ANSWERS, Given, Options, Refusal};
 
-/// Keeps the good answers and tells how to go on. Where a record exists nothing is kept: a later run must not meet forgotten wishes.
+/// Keeps the good answers and tells how to go on. Where a server or a record exists nothing is kept: a later run must not meet forgotten
+/// wishes.
 pub(super) async fn keep(refusal: &Refusal, given: Given, host: &dyn Host) -> Trouble {
     let error = refused(refusal);
-    let Some(command) = refusal.next_command().filter(|_| !given.is_recorded()) else { return Trouble::refused(error) };
+    let Some(command) = refusal.next_command().filter(|_| given.may_keep_answers()) else { return Trouble::refused(error) };
     match write(&refusal.kept(given.options), host).await {
         Ok(()) => Trouble::refused(anyhow::anyhow!("{error}\nThe other answers are kept. Go on with one command:\n\n  {command}\n")),
         Err(problem) => Trouble::refused(anyhow::anyhow!("{error}\nThe other answers could not be kept: {problem:#}\n")),
@@ -60,13 +61,17 @@ mod tests {
 
     #[tokio::test]
     async fn answers_are_kept_only_where_nothing_is_recorded() {
-        for (recorded, kept) in
-            [(None, true), (Some("owner = 'Ada'"), true), (Some("owner = 'Ada'\n[resolved]\nsite = 'social.fedi-test.org'"), false)]
-        {
+        for (recorded, installed, kept) in [
+            (None, false, true),
+            (None, true, false),
+            (Some("owner = 'Ada'"), false, true),
+            (Some("owner = 'Ada'\n[resolved]\nsite = 'social.fedi-test.org'"), false, false),
+        ] {
             let host = FakeHost::debian();
             let given = Given {
                 options: options("domain = 'fedi-test.org'\nowner = '@Ada'\nsudo_user = 'bob'\naddress = ['203.0.113.10']"),
                 recorded: recorded.map(options),
+                installed,
                 ..Given::default()
             };
             let refusal = resolve(&given, &FACTS, &host).await.expect_err("a refusal");

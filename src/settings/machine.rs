@@ -4,15 +4,16 @@ use std::path::Path;
 
 use super::field::{Field, Refusal};
 use super::resolve::{Parsed, Site};
-use super::{DockerRepository, DomainName, Options, UserName, mail};
+use super::sources::is_installed;
+use super::{DockerRepository, DomainName, Options, RECORDED, UserName, mail};
 use crate::host::{Kind, Method, Probe, Request};
 use crate::resource::docker::api::{self, Container};
 use crate::resume::COMPLETE;
 
 /// Our Compose project.
 const PROJECT: &str = "/opt/mastodon";
-/// Data of our database: from then on the site's name is fixed.
-const DATABASE: &str = "/opt/mastodon/postgres/17";
+/// What Mastodon itself is told about its names.
+const ENVIRONMENT: &str = "/opt/mastodon/env.production";
 
 /// Notes every reason why these settings must not be applied here.
 pub(super) async fn judge(parsed: &Parsed, recorded: Option<&Options>, probe: &dyn Probe, refusal: &mut Refusal, notes: &mut Vec<String>) {
@@ -29,7 +30,7 @@ pub(super) async fn judge(parsed: &Parsed, recorded: Option<&Options>, probe: &d
         let handle_domain = parsed.handle_domain.as_ref().unwrap_or(&site.name);
         installed = is_installed(probe).await?;
         if installed {
-            same_site(site, handle_domain, recorded, refusal);
+            same_site(site, handle_domain, installed_names(recorded, probe).await?, refusal);
         } else {
             foreign_mastodon(site, probe, refusal).await?;
             redirects(handle_domain, &site.name, probe, refusal).await;
@@ -67,16 +68,37 @@ async fn docker_key(repository: &DockerRepository, probe: &dyn Probe, refusal: &
     Ok(())
 }
 
-/// Whether there is a database, and with it an identity.
-async fn is_installed(probe: &dyn Probe) -> anyhow::Result<bool> {
-    Ok(!probe.list(Path::new(DATABASE)).await?.is_empty())
+/// Names for ever.
+struct Names {
+    site: String,
+    handle_domain: String,
+}
+
+/// The names that the server here was installed with: as recorded, or, where the record is lost, as Mastodon runs with.
+async fn installed_names(recorded: Option<&Options>, probe: &dyn Probe) -> anyhow::Result<Option<Names>> {
+    if let Some(resolved) = recorded.and_then(|recorded| recorded.resolved.as_ref()) {
+        return Ok(Some(Names { site: resolved.site.clone(), handle_domain: resolved.handle_domain.clone() }));
+    }
+    let environment = probe.read(Path::new(ENVIRONMENT)).await?.unwrap_or_default();
+    let environment = String::from_utf8_lossy(&environment);
+    let value = |name: &str| {
+        let value = environment.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+        Some(value.trim().trim_matches(['"', '\'']).to_owned()).filter(|value| !value.is_empty())
+    };
+    let Some(handle_domain) = value("LOCAL_DOMAIN") else { return Ok(None) };
+    Ok(Some(Names { site: value("WEB_DOMAIN").unwrap_or_else(|| handle_domain.clone()), handle_domain }))
 }
 
 /// A Mastodon server cannot change its name. Named is the setting that differs, with the value that was given.
-fn same_site(site: &Site, handle_domain: &DomainName, recorded: Option<&Options>, refusal: &mut Refusal) {
+fn same_site(site: &Site, handle_domain: &DomainName, installed: Option<Names>, refusal: &mut Refusal) {
     const FOR_EVER: &str =
         "The name is part of every handle and signature, so it cannot change; leave this setting out, or use another machine";
-    let Some(resolved) = recorded.and_then(|recorded| recorded.resolved.as_ref()) else { return };
+    let Some(resolved) = installed else {
+        let lost =
+            format!("has a server whose names nothing tells: {RECORDED} and {ENVIRONMENT} are gone. Put one of them back from a backup");
+        refusal.add(Field::Machine, lost);
+        return;
+    };
     if refusal.names(Field::Domain) {
         return;
     }

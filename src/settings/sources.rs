@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use super::Options;
 use crate::host::Probe;
 use crate::report::WithRemedy;
+use crate::resume::COMPLETE;
 
 /// What this machine's installation was made from: written by every run, read by every later one. It may be put there before the first.
 pub const RECORDED: &str = "/etc/tootstrap/settings.toml";
@@ -17,6 +18,9 @@ pub const ANSWERS: &str = "/etc/tootstrap/answers.toml";
 
 /// Secrets of this machine; of them only the mail relay's password is a setting.
 const SECRETS: &str = "/etc/tootstrap/secrets.toml";
+
+/// Data of our database: from then on the site's name is fixed.
+const DATABASE: &str = "/opt/mastodon/postgres/17";
 
 /// Format of the settings file.
 pub(super) const VERSION: u32 = 1;
@@ -34,12 +38,19 @@ pub struct Given {
     pub smtp_password_is_new: bool,
     /// What the last run recorded.
     pub recorded: Option<Options>,
+    /// A server is installed here, whether its record is still there or not.
+    pub installed: bool,
 }
 
 impl Given {
-    /// A run has begun here before: its record holds, not the answers of a refused form. A file that the operator put there is no record.
+    /// A run has begun here before: its record holds. A file that the operator put there is no record.
     pub fn is_recorded(&self) -> bool {
         is_record(self.recorded.as_ref())
+    }
+
+    /// Answers of a refused form may be kept for the next run: there is nothing yet that they could change by surprise.
+    pub fn may_keep_answers(&self) -> bool {
+        !self.installed && !self.is_recorded()
     }
 }
 
@@ -87,7 +98,9 @@ pub async fn gather(flags: Options, env: SecretEnv, file: Option<&Path>, probe: 
         options = options.or(given);
     }
     let recorded = read(Path::new(RECORDED), probe).await?;
-    if !is_record(recorded.as_ref())
+    let installed = is_installed(probe).await?;
+    if !installed
+        && !is_record(recorded.as_ref())
         && let Some(answers) = read(Path::new(ANSWERS), probe).await?
     {
         options = options.or(answers);
@@ -96,20 +109,39 @@ pub async fn gather(flags: Options, env: SecretEnv, file: Option<&Path>, probe: 
     if let Some(recorded) = &recorded {
         options = options.or(recorded.clone());
     }
-    Ok(Given { options, token, smtp_password, smtp_password_is_new, recorded })
+    Ok(Given { options, token, smtp_password, smtp_password_is_new, recorded, installed })
+}
+
+/// Whether a server is installed here: an installation came to its end, or there is a database, and with it an identity.
+pub(super) async fn is_installed(probe: &dyn Probe) -> anyhow::Result<bool> {
+    Ok(probe.stat(Path::new(COMPLETE)).await?.is_some() || !probe.list(Path::new(DATABASE)).await?.is_empty())
 }
 
 /// Reads a settings file.
 async fn read(path: &Path, probe: &dyn Probe) -> anyhow::Result<Option<Options>> {
-    let Some(text) = probe.read_text(path).await? else { return Ok(None) };
-    let options: Options = toml::from_str(&text)
-        .with_context(|| format!("cannot understand {}", path.display()))
-        .remedy("correct the line; docs/settings.md lists every setting")?;
+    let name = path.display();
+    let remedy = match path.to_str() {
+        Some(RECORDED) => {
+            "correct it (docs/settings.md lists every setting) or put it back from a backup; without one, remove it and give \
+                           the settings again, with the same names as at first"
+        }
+        Some(ANSWERS) => "remove it and give the answers again",
+        _ => "correct the line; docs/settings.md lists every setting",
+    };
+    let Some(text) = probe.read_text(path).await.remedy(remedy)? else { return Ok(None) };
+    let options: Options = toml::from_str(&text).with_context(|| format!("cannot understand {name}")).remedy(remedy)?;
     match options.version {
-        None | Some(VERSION) => Ok(Some(options.tidied())),
-        Some(newer) => Err(anyhow!("{} has format {newer}; this tootstrap knows format {VERSION} only", path.display()))
-            .remedy("use the tootstrap that wrote it, or a newer one"),
+        None | Some(VERSION) => {}
+        Some(newer) if newer > VERSION => {
+            return Err(anyhow!("{name} has format {newer}; this tootstrap knows format {VERSION} only"))
+                .remedy("use the tootstrap that wrote it, or a newer one");
+        }
+        Some(unknown) => return Err(anyhow!("{name} has format {unknown}, which no tootstrap writes")).remedy(remedy),
     }
+    if options.resolved.as_ref().is_some_and(|resolved| resolved.site.is_empty() || resolved.handle_domain.is_empty()) {
+        return Err(anyhow!("{name} is not whole: [resolved] does not name the site")).remedy(remedy);
+    }
+    Ok(Some(options.tidied()))
 }
 
 async fn secret_file(path: &str, probe: &dyn Probe) -> anyhow::Result<SecretString> {
@@ -130,9 +162,10 @@ async fn kept_smtp_password(probe: &dyn Probe) -> anyhow::Result<Option<SecretSt
     struct Entered {
         smtp_password: Option<String>,
     }
-    let Some(text) = probe.read_text(Path::new(SECRETS)).await? else { return Ok(None) };
+    let backup = "restore it from a backup";
+    let Some(text) = probe.read_text(Path::new(SECRETS)).await.remedy(backup)? else { return Ok(None) };
     // The error of the TOML parser would quote the line, and that is a secret.
-    let kept: Kept = toml::from_str(&text).map_err(|_| anyhow!("{SECRETS} is damaged")).remedy("restore it from a backup")?;
+    let kept: Kept = toml::from_str(&text).map_err(|_| anyhow!("{SECRETS} is damaged")).remedy(backup)?;
     Ok(kept.entered.and_then(|entered| entered.smtp_password).map(SecretString::from))
 }
 
@@ -165,13 +198,26 @@ mod tests {
         assert!(!given.is_recorded());
 
         // Once a run has recorded what it made, kept answers count no more.
-        let record = format!("{record}\n[resolved]\nsite = 'r'");
+        let record = format!("{record}\n[resolved]\nsite = 'r'\nhandle_domain = 'r'");
         host.machine().place(RECORDED, Kind::File, &record, 0o600);
         let given = gather(flags, SecretEnv::default(), file, &host).await.expect("settings");
-        let wanted =
-            "version = 1\nowner = 'flag'\nsubdomain = 'file'\nemail = 'r'\nsudo_user = 'r'\ndisable_root = 'yes'\n[resolved]\nsite = 'r'";
+        let wanted = "version = 1\nowner = 'flag'\nsubdomain = 'file'\nemail = 'r'\nsudo_user = 'r'\ndisable_root = 'yes'\n[resolved]\nsite = 'r'\nhandle_domain = 'r'";
         assert_eq!(given.options, options(wanted));
-        assert!(given.is_recorded());
+        assert!(given.is_recorded() && !given.may_keep_answers());
+    }
+
+    #[tokio::test]
+    async fn answers_count_no_more_on_an_installed_machine_whose_record_is_lost() {
+        for sign in [COMPLETE, "/opt/mastodon/postgres/17/PG_VERSION"] {
+            let host = FakeHost::debian();
+            host.machine().place(ANSWERS, Kind::File, "owner = 'answers'", 0o600);
+            let gathered = || gather(Options::default(), SecretEnv::default(), None, &host);
+            let before = gathered().await.expect("settings");
+            assert_eq!((before.options.owner.as_deref(), before.may_keep_answers()), (Some("answers"), true));
+            host.machine().place(sign, Kind::File, "", 0o644);
+            let given = gathered().await.expect("settings");
+            assert_eq!((given.options.owner.as_deref(), given.may_keep_answers()), (None, false), "{sign}");
+        }
     }
 
     #[test]

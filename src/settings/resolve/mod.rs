@@ -178,7 +178,7 @@ impl Reading<'_> {
         }
         let (name, www) = match subdomain.as_deref() {
             None => (domain.clone(), false),
-            Some("www") => (domain.clone(), true),
+            Some("www") => (self.below(&domain, "www").map(|_| domain.clone())?, true),
             Some(subdomain) => (self.below(&domain, subdomain)?, false),
         };
         if ["mastodon", "mstdn"].iter().any(|mark| name.as_str().contains(mark)) {
