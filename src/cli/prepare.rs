@@ -13,6 +13,7 @@ use crate::facts::{self, Facts};
 use crate::host::Probe;
 use crate::host::system::System;
 use crate::report::{Redactor, WithRemedy};
+use crate::resource::docker::digests;
 use crate::run::Stop;
 use crate::secrets;
 use crate::settings::{self, Accepted, Given, Options, Refusal, SecretEnv};
@@ -52,13 +53,15 @@ pub(super) fn machine() -> System {
 /// A machine that is not supported or has lost its secrets, or a file of settings that cannot be understood.
 pub(super) async fn prepare(wishes: &Wishes, system: &System, redactor: &Redactor, ask: Ask) -> End<Prepared> {
     need_root()?;
-    has_its_secrets(system).await?;
+    records_are_whole(system).await?;
     examine(wishes, system, redactor, ask).await
 }
 
-/// A database without the secrets that it was made with (or with damaged ones) is refused before anything is asked or begun.
-async fn has_its_secrets(probe: &dyn Probe) -> End<()> {
-    secrets::load(probe).await.map(drop).map_err(Trouble::refused)
+/// Records that cannot be made again are refused before anything is asked or begun if they are damaged or of a newer version; so is a
+/// database without the secrets that it was made with, and an installed server without its database.
+async fn records_are_whole(probe: &dyn Probe) -> End<()> {
+    secrets::load(probe).await.map(drop).map_err(Trouble::refused)?;
+    digests::recorded(probe).await.map(drop).map_err(Trouble::refused)
 }
 
 async fn examine(wishes: &Wishes, system: &System, redactor: &Redactor, ask: Ask) -> End<Prepared> {
@@ -99,6 +102,12 @@ pub(super) fn redactor() -> Arc<Redactor> {
 pub(super) async fn recorded(system: &System, redactor: &Redactor) -> End<Prepared> {
     need_root()?;
     let prepared = examine(&Wishes::default(), system, redactor, Ask::Never).await?;
+    if !prepared.given.is_recorded() && prepared.given.installed {
+        let lost = Err(anyhow!("a server is installed here, but {} does not say what it was made from", settings::RECORDED));
+        return lost
+            .remedy("put it back from a backup, or run `sudo tootstrap install` with the same settings as at first")
+            .map_err(Trouble::failed);
+    }
     if !prepared.given.is_recorded() {
         return Err(Trouble::failed(anyhow!("tootstrap has not installed anything here yet")));
     }
@@ -116,24 +125,4 @@ pub(super) fn this_program() -> anyhow::Result<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::Exit;
-    use crate::host::Kind;
-    use crate::host::fake::FakeHost;
-    use crate::report::Problem;
-
-    #[tokio::test]
-    async fn a_database_without_its_secrets_is_refused_before_anything_begins() {
-        let host = FakeHost::debian();
-        has_its_secrets(&host).await.expect("a bare machine");
-        for path in ["/opt/mastodon", "/opt/mastodon/postgres", "/opt/mastodon/postgres/17"] {
-            host.machine().place(path, Kind::Directory, "", 0o700);
-        }
-        host.machine().place("/opt/mastodon/postgres/17/PG_VERSION", Kind::File, "17\n", 0o600);
-        let trouble = has_its_secrets(&host).await.expect_err("refused");
-        assert_eq!(trouble.exit, Exit::Refused);
-        assert!(format!("{:#}", trouble.error).contains("/etc/tootstrap/secrets.toml is missing"));
-        assert!(Problem::remedy_of(&trouble.error).is_some_and(|remedy| remedy.contains("backup")));
-    }
-}
+mod tests;

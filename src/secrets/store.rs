@@ -11,6 +11,7 @@ use super::generate::vapid_public_of;
 use super::{Entered, Secrets};
 use crate::host::{Access, Host, Probe};
 use crate::report::WithRemedy;
+use crate::resume::COMPLETE;
 use crate::settings::UserName;
 
 /// Where the secrets lie.
@@ -57,15 +58,24 @@ struct StoredEntered {
 /// The secrets of this machine. `None`: it has none yet, and no database that would need them.
 ///
 /// # Errors
-/// A file that is damaged or of a newer version, or a database without its secrets; each with its remedy.
+/// A file that is damaged or of a newer version, a database without its secrets, or an installed server without its database; each with
+/// its remedy.
 pub async fn load(host: &dyn Probe) -> anyhow::Result<Option<Secrets>> {
-    let Some(text) = host.read_text(Path::new(PATH)).await? else {
-        if host.stat(Path::new(DATABASE)).await?.is_some() {
+    let has_database = host.stat(Path::new(DATABASE)).await?.is_some();
+    let Some(text) = host.read_text(Path::new(PATH)).await.remedy(BACKUP)? else {
+        if has_database {
             return Err(anyhow!("{PATH} is missing, but /opt/mastodon/postgres/17 holds a database that was made with it")).remedy(BACKUP);
         }
         return Ok(None);
     };
-    parse(&text).map(Some)
+    let secrets = parse(&text)?;
+    if !has_database && host.stat(Path::new(COMPLETE)).await?.is_some() {
+        return Err(anyhow!("this server was installed, but /opt/mastodon/postgres/17 holds no database any more")).remedy(format!(
+            "mount it or put it back from a backup; its secrets are still here. To begin anew with an empty database, without the accounts and \
+             posts of before: sudo rm {COMPLETE}"
+        ));
+    }
+    Ok(Some(secrets))
 }
 
 /// The secrets of this machine, made and stored now if there are none. An older file is brought to this version, with a copy of it beside.
@@ -263,6 +273,23 @@ mod tests {
         let error = load_or_create(&host).await.unwrap_err();
         assert!(Problem::remedy_of(&error).unwrap().contains("backup"));
         assert!(host.take_log().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_installed_server_without_its_database_is_refused_and_an_unfinished_one_goes_on() {
+        let host = FakeHost::debian();
+        let made = values(&load_or_create(&host).await.unwrap());
+        host.machine().place(COMPLETE, Kind::File, "version = 1\n", 0o644);
+        host.take_log();
+        let error = load_or_create(&host).await.unwrap_err();
+        assert!(error.to_string().contains("holds no database any more"), "{error}");
+        assert!(Problem::remedy_of(&error).unwrap().contains("sudo rm /var/lib/tootstrap/complete"));
+        assert!(host.take_log().is_empty());
+        host.machine().place(DATABASE, Kind::File, "17\n", 0o600);
+        assert_eq!(values(&load_or_create(&host).await.unwrap()), made);
+        host.machine().nodes.remove(Path::new(DATABASE));
+        host.machine().nodes.remove(Path::new(COMPLETE));
+        assert_eq!(values(&load_or_create(&host).await.unwrap()), made);
     }
 
     #[tokio::test]

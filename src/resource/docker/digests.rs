@@ -37,8 +37,8 @@ struct Record {
 /// # Errors
 /// A record that cannot be understood.
 pub async fn recorded(host: &dyn Probe) -> anyhow::Result<BTreeMap<String, String>> {
-    let Some(text) = host.read_text(Path::new(IMAGES)).await? else { return Ok(BTreeMap::new()) };
-    let remedy = "remove it; the next run writes it again from the images that are here";
+    let remedy = "put it back from a backup, or remove it: the next run writes it again from the images that are here";
+    let Some(text) = host.read_text(Path::new(IMAGES)).await.remedy(remedy)? else { return Ok(BTreeMap::new()) };
     let record: Record = toml::from_str(&text).with_context(|| format!("cannot understand {IMAGES}")).remedy(remedy)?;
     if record.version > VERSION {
         return Err(anyhow!("{IMAGES} has version {}, this program knows {VERSION}", record.version))
