@@ -144,7 +144,8 @@ mod tests {
     use std::sync::Arc;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpSocket, TcpStream};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -197,6 +198,38 @@ mod tests {
         let Err(HostError::Http { perhaps_done, reason, .. }) = Web::default().exchange(&silent).await else { panic!("nobody listens") };
         assert!(!perhaps_done);
         assert!(reason.contains("refused"), "{reason}");
+    }
+
+    /// An address that leads nowhere: a listener whose queue is full neither accepts nor refuses.
+    async fn black_hole() -> TcpListener {
+        let socket = TcpSocket::new_v6().unwrap();
+        socket.bind("[::1]:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        while let Ok(accepted) = timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+            accepted.unwrap();
+        }
+        listener
+    }
+
+    #[tokio::test]
+    async fn where_ipv6_leads_nowhere_ipv4_is_used() {
+        let full = black_hole().await;
+        let nowhere = full.local_addr().unwrap();
+        let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, nowhere.port())).await.unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = v4.accept().await {
+                let _asked = stream.read(&mut [0; 4096]).await;
+                let _closed = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nv4").await;
+            }
+        });
+        let web = Web::default();
+        let purpose = Use::default();
+        let both = [nowhere, (Ipv4Addr::LOCALHOST, nowhere.port()).into()];
+        let client = builder(purpose).no_proxy().resolve_to_addrs("both.example.org", &both).build().unwrap();
+        lock(&web.clients).insert(purpose, client);
+        let request = Request::new(Method::Get, format!("http://both.example.org:{}/", nowhere.port()));
+        assert_eq!(web.exchange(&request).await.unwrap().text(), "v4");
     }
 
     #[tokio::test]

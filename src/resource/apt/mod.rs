@@ -21,7 +21,8 @@ const PATIENCE_WITH_LOCKS: Duration = Duration::from_mins(20);
 /// How often it tries again meanwhile.
 const TRY_LOCK_EVERY: Duration = Duration::from_secs(2);
 
-/// `apt-get` with what every call needs: waits for dpkg's lock, keeps configuration files that were changed, tries downloads again.
+/// `apt-get` with what every call needs: waits for dpkg's lock, keeps configuration files that were changed, tries downloads again. Where
+/// IPv6 leads nowhere it needs no `Acquire::ForceIPv4`: apt tries the next address after 250 ms (`Acquire::ConnectionAttemptDelayMsec`).
 pub(crate) fn apt_get() -> Cmd {
     let options = ["DPkg::Lock::Timeout=600", "Dpkg::Options::=--force-confdef", "Dpkg::Options::=--force-confold", "Acquire::Retries=3"];
     let cmd = Cmd::new("apt-get").timeout(Duration::from_hours(1)).args(["-q", "-y"]);
