@@ -13,12 +13,12 @@ use nix::unistd::Pid;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{End, Exit, Trouble};
-use super::follow::{EVERY, Watch, renderer};
+use super::follow::{self, EVERY, Watch, renderer};
 use super::prepare::{self, Ask, Prepared, Wishes};
 use super::{answers, closing, lock, logging, plan, tell, tell_error};
 use crate::host::system::System;
 use crate::host::{Cmd, Host, HostError, Probe};
-use crate::report::{Follower, WithRemedy, journal};
+use crate::report::{Follower, Journal, Made, WithRemedy, journal, made};
 use crate::settings::{Handover, Settings};
 
 /// How many steps run at once unless told otherwise. Most of them wait for the network or the disk.
@@ -61,12 +61,27 @@ impl Install {
             Ok(accepted) => accepted,
             Err(refusal) => return Err(answers::keep(&refusal, given, &system).await),
         };
+        begin_lists()?;
         let handover = Handover::new(&accepted.settings, self.jobs, accepted.notes);
         let exit = work(&handover, &system, self.json).await?;
         if matches!(exit, Exit::Done | Exit::Waiting) && !self.json {
             close(&accepted.settings, &system).await;
         }
         Ok(exit)
+    }
+}
+
+/// The lists that the work adds to are made, or put aside if they are damaged, before anybody reads or writes them. Those of a newer version
+/// are refused.
+fn begin_lists() -> End<()> {
+    let begun = Journal::open(Path::new(journal::PATH)).map(drop).and_then(|()| Made::open(Path::new(made::PATH)).map(drop));
+    match begun {
+        Err(newer) if newer.kind() == std::io::ErrorKind::InvalidData => {
+            let newer = Err(newer).remedy("use the newer tootstrap that wrote it, or move that file away: it is only read, never needed");
+            newer.map_err(Trouble::refused)
+        }
+        Err(error) => Err(Trouble::failed(anyhow!(error).context("cannot begin the records of this run"))),
+        Ok(()) => Ok(()),
     }
 }
 
@@ -177,7 +192,7 @@ fn start(handover: &Handover, system: &System) -> anyhow::Result<impl Future<Out
 
 /// Only the watching ends.
 fn leave() -> Exit {
-    tell_error("tootstrap: the work goes on without this window; sudo tootstrap status --follow shows it");
+    tell_error(follow::GOES_ON);
     Exit::Signal(15)
 }
 
@@ -215,7 +230,7 @@ mod tests {
         for why in ["already exists.", "was already loaded or has a fragment file."] {
             let error = not_begun(&[format!("Failed to start transient service unit: Unit tootstrap-work.service {why}")]);
             assert_eq!(error.to_string(), "another tootstrap is at work: tootstrap-work.service");
-            assert!(crate::report::Problem::remedy_of(&error).is_some_and(|remedy| remedy.contains("status --follow")));
+            assert!(crate::report::Problem::remedy_of(&error).is_some_and(|remedy| remedy.contains("sudo tootstrap attach")));
         }
         assert!(not_begun(&["Failed to connect to bus".into()]).to_string().contains("Failed to connect to bus"));
     }

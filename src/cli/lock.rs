@@ -47,7 +47,7 @@ pub(super) fn since(holder: &str) -> Option<Timestamp> {
 
 /// That another process is at work, and what to do.
 pub(super) fn busy(holder: &str) -> anyhow::Error {
-    Problem::new(anyhow!("another tootstrap is at work: {holder}"), "wait for it; `sudo tootstrap status --follow` shows it").into()
+    Problem::new(anyhow!("another tootstrap is at work: {holder}"), "wait for it; `sudo tootstrap attach` shows it").into()
 }
 
 /// The locked file, or else who holds it.

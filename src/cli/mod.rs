@@ -1,6 +1,7 @@
 //! The command line, one file a subcommand.
 
 mod answers;
+mod attach;
 mod closing;
 mod core_dumps;
 mod docs;
@@ -43,6 +44,7 @@ enum Command {
     Install(Box<install::Install>),
     Plan(Box<plan::Plan>),
     Status(status::Status),
+    Attach(attach::Attach),
     Work(work::Work),
     Docs(docs::Docs),
 }
@@ -73,6 +75,7 @@ fn run(args: impl Iterator<Item = OsString>) -> Exit {
             Command::Install(install) => install.run().await,
             Command::Plan(plan) => plan.run().await,
             Command::Status(status) => status.run().await,
+            Command::Attach(attach) => attach.run().await,
             Command::Work(work) => work.run().await,
             Command::Docs(docs) => docs.run(),
         }
@@ -85,9 +88,17 @@ fn run(args: impl Iterator<Item = OsString>) -> Exit {
 fn complain(trouble: &Trouble) -> Exit {
     tell_error(&format!("tootstrap: {:#}", trouble.error));
     if let Some(remedy) = Problem::remedy_of(&trouble.error) {
-        tell_error(&format!("  do      {remedy}"));
+        tell_error(&advice(trouble.exit, remedy));
     }
     trouble.exit
+}
+
+/// What was done, what to do and how to go on.
+fn advice(exit: Exit, remedy: &str) -> String {
+    match exit {
+        Exit::Refused => format!("  done      nothing was changed\n  do        {remedy}\n  go on     sudo tootstrap install"),
+        _ => format!("  do        {remedy}"),
+    }
 }
 
 /// A line for the operator. A closed terminal is no reason to stop.
@@ -113,6 +124,13 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn a_refusal_with_a_remedy_has_all_five_parts() {
+        let told = "  done      nothing was changed\n  do        look\n  go on     sudo tootstrap install";
+        assert_eq!(advice(Exit::Refused, "look"), told);
+        assert_eq!(advice(Exit::Failed, "look"), "  do        look");
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

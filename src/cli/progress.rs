@@ -54,18 +54,22 @@ impl Progress {
             Some(what) => format!("  {id}: waiting for {what}\n"),
             None => format!("  {id}: under way\n"),
         };
-        format!("{}\n{}  look on: sudo tootstrap status --follow", self.short(), self.running.iter().map(line).collect::<String>())
+        format!("{}\n{}  look on: sudo tootstrap attach", self.short(), self.running.iter().map(line).collect::<String>())
     }
 }
 
-/// The events of the run that is under way since that moment: none if the latest run in the journal is an earlier one.
+/// The events of the run that holds the lock since that moment: none if the latest run in the journal is an earlier one.
+pub(super) fn of_holder(latest: Vec<Event>, since: Option<Timestamp>) -> Vec<Event> {
+    match (latest.first(), since) {
+        (Some(Event::Started { at, .. }), Some(since)) if *at < since => Vec::new(),
+        _ => latest,
+    }
+}
+
+/// The same, as long as it is under way.
 pub(super) fn under_way(latest: Vec<Event>, since: Option<Timestamp>) -> Vec<Event> {
     let over = latest.iter().any(|event| matches!(event, Event::Finished { .. }));
-    let earlier = match (latest.first(), since) {
-        (Some(Event::Started { at, .. }), Some(since)) => *at < since,
-        _ => false,
-    };
-    if over || earlier { Vec::new() } else { latest }
+    if over { Vec::new() } else { of_holder(latest, since) }
 }
 
 #[cfg(test)]
@@ -97,7 +101,7 @@ mod tests {
     fn it_says_since_when_how_far_and_what_is_under_way() {
         let text = "Mastodon is being set up since 2026-11-23T05:24:41Z: 2 of 4 things are looked after, 1 failed";
         assert_eq!(Progress::of(&run()).short(), text);
-        let rest = "\n  a/two: waiting for DNS\n  b/three: under way\n  look on: sudo tootstrap status --follow";
+        let rest = "\n  a/two: waiting for DNS\n  b/three: under way\n  look on: sudo tootstrap attach";
         assert_eq!(Progress::of(&run()).long(), format!("{text}{rest}"));
         assert_eq!(Progress::of(&[]).short(), "Mastodon is being set up: just begun");
     }
@@ -106,6 +110,8 @@ mod tests {
     fn an_earlier_run_is_not_the_one_that_is_under_way() {
         let mut ended = run();
         ended.push(Event::Finished { at: began(), counts: Counts::default(), seconds: 1.0, complete: true });
+        assert_eq!(of_holder(ended.clone(), Some(began())).len(), 7, "its last words are said, though it still holds the lock");
+        assert!(of_holder(ended.clone(), Some(began() + 1.second())).is_empty());
         assert!(under_way(ended, None).is_empty());
         assert!(under_way(run(), Some(began() + 1.second())).is_empty(), "it was killed before this one began");
         assert_eq!(under_way(run(), Some(began())).len(), 6);

@@ -27,9 +27,6 @@ pub(super) struct Status {
     /// Two or three lines, for the message of the day
     #[arg(long)]
     motd: bool,
-    /// If an installation is under way, show it until it ends
-    #[arg(long, conflicts_with_all = ["json", "motd"])]
-    follow: bool,
 }
 
 /// Made by Debian's packages when an upgrade, such as a new kernel, takes effect only after a restart.
@@ -39,7 +36,7 @@ impl Status {
     pub(super) async fn run(self) -> End<Exit> {
         need_root()?;
         if let Some(holder) = lock::holder(Path::new(lock::PATH))? {
-            return if self.follow { follow::running().await } else { self.under_way(&holder) };
+            return self.under_way(&holder);
         }
         let redactor = prepare::redactor();
         let system = prepare::machine();
@@ -69,7 +66,7 @@ impl Status {
             let mut json = follow::renderer(true);
             events.iter().try_for_each(|event| json.event(event))?;
         } else if self.motd {
-            tell(&format!("{}\n  look on: sudo tootstrap status --follow", progress.short()));
+            tell(&format!("{}\n  look on: sudo tootstrap attach", progress.short()));
         } else {
             tell(&progress.long());
         }

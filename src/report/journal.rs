@@ -72,7 +72,11 @@ impl Follower {
             (self.offset, self.open) = (0, Vec::new());
         }
         file.seek(SeekFrom::Start(self.offset))?;
-        let count = file.read_to_end(&mut self.open)?;
+        let count = match file.read_to_end(&mut self.open) {
+            // Something else stands there until the next run begins it anew.
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Ok(Vec::new()),
+            read => read?,
+        };
         self.offset += count as u64;
         let end = self.open.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
         let rest = self.open.split_off(end);
@@ -83,9 +87,13 @@ impl Follower {
 
 /// The events of the latest run, from its `Started` on. Empty if there was none.
 pub fn latest_run(path: &Path) -> io::Result<Vec<Event>> {
-    let mut events = Follower::from_start(path).news()?;
+    Ok(latest(Follower::from_start(path).news()?))
+}
+
+/// Those of the events that belong to the latest run.
+pub fn latest(mut events: Vec<Event>) -> Vec<Event> {
     let start = events.iter().rposition(|event| matches!(event, Event::Started { .. }));
-    Ok(start.map(|start| events.split_off(start)).unwrap_or_default())
+    start.map(|start| events.split_off(start)).unwrap_or_default()
 }
 
 /// `None` for the header, a torn line, and kinds of events that only a newer version knows.

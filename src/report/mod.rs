@@ -11,7 +11,7 @@ mod problem;
 mod redact;
 mod render;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod terminal;
 mod words;
 

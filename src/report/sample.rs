@@ -15,7 +15,7 @@ pub(super) fn step(seconds: i64, id: &str, title: &str, outcome: Outcome, change
 }
 
 /// One step unchanged, one changed, one failed, one blocked, one waiting.
-pub(super) fn run() -> Vec<Event> {
+pub(crate) fn run() -> Vec<Event> {
     let infos = [("base/motd", "file /etc/motd"), ("dns/record-a-social.example.org", "A record of social.example.org")];
     let steps = infos.map(|(id, title)| StepInfo { id: id.into(), title: title.into() }).into();
     let record = vec![Change::Do { what: "create the A record social.example.org → 203.0.113.10".into() }];
