@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::*;
 use crate::cli::Exit;
-use crate::host::fake::FakeHost;
 use crate::host::Kind;
+use crate::host::fake::FakeHost;
 use crate::report::{Journal, Made, Problem};
 use crate::resource::{Once, Resource};
 use crate::resume::COMPLETE;

@@ -226,7 +226,7 @@ mod tests {
         let web = Web::default();
         let purpose = Use::default();
         let both = [nowhere, (Ipv4Addr::LOCALHOST, nowhere.port()).into()];
-        let client = builder(purpose).no_proxy().resolve_to_addrs("both.example.org", &both).build().unwrap();
+        let client = builder(&purpose).no_proxy().resolve_to_addrs("both.example.org", &both).build().unwrap();
         lock(&web.clients).insert(purpose, client);
         let request = Request::new(Method::Get, format!("http://both.example.org:{}/", nowhere.port()));
         assert_eq!(web.exchange(&request).await.unwrap().text(), "v4");
