@@ -208,6 +208,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_match_block_about_the_only_sudoer_counts() {
+        for (block, root_off) in [
+            ("Match User alice\n  PasswordAuthentication no\n", false),
+            ("Match User bob\n  PasswordAuthentication no\n", true),
+            ("Match User alice\n  AuthenticationMethods publickey\n", false),
+            ("PasswordAuthentication no\nMatch User alice\n  PasswordAuthentication yes\n", true),
+        ] {
+            let host = machine(|m| {
+                m.add_account("alice", 1000, &["sudo"], "$6$x");
+                m.place("/etc/ssh/sshd_config.d/50-own.conf", Kind::File, block, 0o644);
+            });
+            SshPolicy::new(true, None).apply(&host).await.unwrap();
+            assert_eq!(host.machine().text(DROP_IN).contains("PermitRootLogin no"), root_off, "{block}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_a_match_block_forbids_does_not_count() {
+        let host = machine(|m| {
+            m.add_account("alice", 1000, &["sudo"], "$6$x");
+            keys(m, "/home/alice", 1000);
+            m.place("/etc/ssh/sshd_config.d/50-own.conf", Kind::File, "Match User alice\nPubkeyAuthentication no\n", 0o644);
+        });
+        SshPolicy::new(true, None).apply(&host).await.unwrap();
+        let text = host.machine().text(DROP_IN);
+        assert!(text.contains("without a key, but with a password: root, alice") && text.contains("PermitRootLogin no"), "{text}");
+    }
+
+    #[tokio::test]
     async fn what_sshd_refuses_is_taken_back() {
         let host = machine(|m| m.ssh.broken = true);
         let error = format!("{:#}", SshPolicy::new(false, None).apply(&host).await.unwrap_err());

@@ -26,6 +26,8 @@ struct Login {
     name: String,
     is_root: bool,
     has_password: bool,
+    /// sshd would accept the password, as far as others have a say.
+    password_works: bool,
     has_key: bool,
     can_sudo: bool,
 }
@@ -35,17 +37,19 @@ struct Login {
 /// Password login goes only if every account that can log in by password has a key, and somebody has one. Root login goes only if someone
 /// with sudo can still get in.
 pub(super) async fn decide(host: &dyn Probe, disable_root: bool, sudo_user: Option<&str>) -> anyhow::Result<Policy> {
-    let effective = Effective::read(host).await?;
+    let general = effective(host).await?;
+    let others_refuse_passwords = others_refuse_passwords(host).await?;
     let mut logins = Vec::new();
     for account in host.accounts().await? {
         if account.uid == 0 || is_ordinary(&account) {
+            let effective = Effective::read(host, &account, &general, others_refuse_passwords).await?;
             logins.push(Login::look(host, &account, &effective, sudo_user).await?);
         }
     }
-    Ok(judge(&logins, disable_root, effective.passwords_work))
+    Ok(judge(&logins, disable_root))
 }
 
-fn judge(logins: &[Login], disable_root: bool, passwords_work: bool) -> Policy {
+fn judge(logins: &[Login], disable_root: bool) -> Policy {
     let sudoers = || logins.iter().filter(|login| !login.is_root && login.can_sudo);
     let root_off_by_key = disable_root && sudoers().any(|login| login.has_key);
     let counted = |login: &&Login| !(login.is_root && root_off_by_key);
@@ -59,7 +63,8 @@ fn judge(logins: &[Login], disable_root: bool, passwords_work: bool) -> Policy {
         (false, []) => "nobody who administers this machine has a key".to_owned(),
         (false, names) => format!("without a key, but with a password: {}", names.join(", ")),
     };
-    let root_off_by_password = disable_root && passwords_work && !passwords_off && sudoers().any(|login| login.has_password);
+    let by_password = |login: &Login| login.has_password && login.password_works;
+    let root_off_by_password = disable_root && !passwords_off && sudoers().any(by_password);
     Policy { passwords_off, passwords_reason, root_off: root_off_by_key || root_off_by_password }
 }
 
@@ -73,13 +78,14 @@ impl Login {
             name: account.name.clone(),
             is_root: account.uid == 0,
             has_password: has_password && (account.uid != 0 || effective.root_by_password),
+            password_works: allowed && effective.passwords_work,
             has_key: allowed && effective.default_keys && has_key(host, account).await?,
             can_sudo: allowed && in_sudo && (has_password || sudo_without_password(host, &account.name).await?),
         })
     }
 }
 
-/// What sshd's configuration says.
+/// What sshd's configuration says about one account: `Match` blocks that are about it count.
 struct Effective {
     /// Keys count, and lie where they usually lie.
     default_keys: bool,
@@ -92,16 +98,24 @@ struct Effective {
 }
 
 impl Effective {
-    async fn read(host: &dyn Probe) -> anyhow::Result<Self> {
-        let text = effective(host).await?;
+    /// `general`: what holds for everybody. `others_refuse_passwords`: not only we do.
+    async fn read(host: &dyn Probe, account: &Account, general: &str, others_refuse_passwords: bool) -> anyhow::Result<Self> {
+        let text = effective_for(host, &account.name, value(general, "port").unwrap_or("22")).await?;
         let is = |key: &str, wanted: &str| value(&text, key).is_some_and(|value| value.split_whitespace().any(|word| word == wanted));
+        // `any`, or lists of methods of which each is enough.
+        let can_be_alone =
+            |method: &str| value(&text, "authenticationmethods").is_none_or(|lists| lists == "any") || is("authenticationmethods", method);
         let list = |key: &str| {
             let values: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix(' ')).map(str::to_owned).collect();
             (!values.is_empty()).then(|| (key.to_owned(), values))
         };
         Ok(Self {
-            default_keys: is("pubkeyauthentication", "yes") && is("authorizedkeysfile", ".ssh/authorized_keys"),
-            passwords_work: is("passwordauthentication", "yes") || !others_refuse_passwords(host).await?,
+            default_keys: can_be_alone("publickey")
+                && is("pubkeyauthentication", "yes")
+                && is("authorizedkeysfile", ".ssh/authorized_keys"),
+            passwords_work: can_be_alone("password")
+                && (is("passwordauthentication", "yes")
+                    || (value(general, "passwordauthentication") == Some("no") && !others_refuse_passwords)),
             root_by_password: is("permitrootlogin", "yes") || is("permitrootlogin", "no"),
             lists: ["allowusers", "allowgroups", "denyusers", "denygroups"].into_iter().filter_map(list).collect(),
         })
@@ -141,6 +155,16 @@ async fn others_refuse_passwords(host: &dyn Probe) -> anyhow::Result<bool> {
 pub(super) async fn effective(host: &dyn Probe) -> anyhow::Result<String> {
     let output = host.query(&Cmd::new("sshd").arg("-T")).await.context("cannot ask sshd for its configuration")?;
     anyhow::ensure!(output.success(), "sshd does not accept its configuration: {}", output.stderr.trim());
+    Ok(output.stdout)
+}
+
+/// `sshd -T` for a login as `name` from anywhere: an address that no `Match` block names. sshd wants to be told everything that a block
+/// could ask for.
+async fn effective_for(host: &dyn Probe, name: &str, port: &str) -> anyhow::Result<String> {
+    let connection = format!("user={name},host=client.invalid,addr=192.0.2.1,laddr=192.0.2.2,lport={port}");
+    let output = host.query(&Cmd::new("sshd").args(["-T", "-C", &connection])).await;
+    let output = output.with_context(|| format!("cannot ask sshd how {name} may log in"))?;
+    anyhow::ensure!(output.success(), "sshd does not tell how {name} may log in: {}", output.stderr.trim());
     Ok(output.stdout)
 }
 
@@ -187,13 +211,20 @@ async fn sudo_without_password(host: &dyn Probe, name: &str) -> anyhow::Result<b
 mod tests {
     use super::*;
 
-    /// `root:pk` is root with password and key; a leading `+` means sudo.
+    /// `root:pk` is root with password and key, `!` a password that sshd refuses; a leading `+` means sudo.
     fn logins(text: &str) -> Vec<Login> {
         let login = |word: &str| {
             let (name, has) = word.split_once(':').unwrap();
             let name = name.to_owned();
             let (has_password, has_key) = (has.contains('p'), has.contains('k'));
-            Login { is_root: name == "root", can_sudo: name.starts_with('+'), name, has_password, has_key }
+            Login {
+                is_root: name == "root",
+                can_sudo: name.starts_with('+'),
+                name,
+                has_password,
+                password_works: !has.contains('!'),
+                has_key,
+            }
         };
         text.split_whitespace().map(login).collect()
     }
@@ -217,28 +248,32 @@ mod tests {
             ("root: alice:k", false, false, false),
             ("root:", true, false, false),
             ("root:pk +alice:p", true, false, true),
+            ("root:p +alice:p!", true, false, false),
+            ("root:p +alice:p! +bob:p", true, false, true),
         ];
         for (accounts, disable_root, passwords_off, root_off) in cases {
-            let policy = judge(&logins(accounts), disable_root, true);
+            let policy = judge(&logins(accounts), disable_root);
             assert_eq!((policy.passwords_off, policy.root_off), (passwords_off, root_off), "{accounts}, disable root: {disable_root}");
         }
     }
 
     #[test]
     fn for_every_constellation_somebody_administers_the_machine_as_before() {
-        for bits in 0..128u32 {
+        for bits in 0..256u32 {
             let has = |bit: u32| bits >> bit & 1 == 1;
             let login = |name: &str, at: u32| Login {
                 name: name.into(),
                 is_root: name == "root",
                 has_password: has(at),
+                password_works: if name == "root" { has(6) } else { has(7) },
                 has_key: has(at + 1),
                 can_sudo: name != "root" && has(4),
             };
             let all = [login("root", 0), login("alice", 2)];
-            let policy = judge(&all, has(5), has(6));
-            let enters =
-                |l: &Login, p: &Policy| (l.has_key || (l.has_password && has(6) && !p.passwords_off)) && !(l.is_root && p.root_off);
+            let policy = judge(&all, has(5));
+            let enters = |l: &Login, p: &Policy| {
+                (l.has_key || (l.has_password && l.password_works && !p.passwords_off)) && !(l.is_root && p.root_off)
+            };
             let administers = |p: &Policy| all.iter().any(|l| enters(l, p) && (l.is_root || l.can_sudo));
             let open = Policy { passwords_off: false, passwords_reason: String::new(), root_off: false };
             assert_eq!(administers(&open), administers(&policy), "{all:?} {policy:?}");
