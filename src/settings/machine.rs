@@ -182,7 +182,7 @@ async fn foreign_containers(probe: &dyn Probe) -> anyhow::Result<Vec<String>> {
     let foreign = |container: &&Container| {
         container.image.contains("mastodon") && container.label("com.docker.compose.project.working_dir") != PROJECT
     };
-    let name = |container: &Container| format!("container {}", container.names.first().map_or("", |name| name.trim_start_matches('/')));
+    let name = |container: &Container| format!("container {}", container.name());
     Ok(containers.iter().filter(foreign).map(name).collect())
 }
 

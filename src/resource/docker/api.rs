@@ -39,10 +39,33 @@ pub(crate) struct Container {
     /// In words: `Up 3 minutes (healthy)`.
     pub(crate) status: String,
     #[serde(default)]
+    ports: Option<Vec<Port>>,
+    #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Port {
+    /// On the machine. `None`: it is not published.
+    #[serde(default)]
+    public_port: Option<u16>,
+    /// `tcp`, `udp`, `sctp`.
+    #[serde(default)]
+    r#type: String,
+}
+
 impl Container {
+    /// As its owner calls it.
+    pub(crate) fn name(&self) -> &str {
+        self.names.first().map_or("", |name| name.trim_start_matches('/'))
+    }
+
+    /// Whether it has this TCP port of the machine; only one that runs does.
+    pub(crate) fn publishes(&self, port: u16) -> bool {
+        self.ports.iter().flatten().any(|published| published.public_port == Some(port) && published.r#type == "tcp")
+    }
+
     /// A label; empty if it has none of this name.
     pub(crate) fn label(&self, name: &str) -> &str {
         self.labels.as_ref().and_then(|labels| labels.get(name)).map_or("", String::as_str)
@@ -116,7 +139,8 @@ mod tests {
          "com.docker.compose.oneoff": "False"}, "State": "running", "Status": "Up 3 minutes (healthy)", "HostConfig": {}},
         {"Id": "2", "Names": ["/mastodon-web-run-1"], "Image": "m", "Labels": {"com.docker.compose.project": "mastodon",
          "com.docker.compose.service": "web", "com.docker.compose.oneoff": "True"}, "State": "exited", "Status": "Exited (0)"},
-        {"Id": "3", "Names": ["/other"], "Image": "nginx", "Labels": null, "State": "running", "Status": "Up 2 days"}]"#;
+        {"Id": "3", "Names": ["/other"], "Image": "nginx", "Labels": null, "State": "running", "Status": "Up 2 days",
+         "Ports": [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}, {"PrivatePort": 443, "Type": "tcp"}]}]"#;
 
     #[test]
     fn whose_containers_are_whose() {
@@ -124,5 +148,6 @@ mod tests {
         let services: Vec<_> = listed.iter().map(Container::service).collect();
         assert_eq!(services, [Some("db"), None, None]);
         assert_eq!((listed[0].status.as_str(), listed[2].label("x")), ("Up 3 minutes (healthy)", ""));
+        assert_eq!((listed[2].name(), [80, 443, 8080].map(|port| listed[2].publishes(port))), ("other", [false, false, true]));
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Docker {
     pub(crate) unreachable_mail: BTreeSet<String>,
     /// What `ss` prints about ports 80 and 443.
     pub(crate) listeners: String,
+    /// Ports that containers of somebody else publish, with the container's name.
+    pub(crate) published: Vec<(u16, String)>,
     /// Names that are served with a trusted certificate. Caddy gets one for any name at a forced reload if `issues` says so.
     pub(crate) certificates: BTreeSet<String>,
     /// The certificate authority can reach this machine.
@@ -76,6 +78,7 @@ impl Default for Docker {
             tables: None,
             unreachable_mail: BTreeSet::new(),
             listeners: String::new(),
+            published: Vec::new(),
             certificates: BTreeSet::new(),
             issues: true,
             config_asked: 0,
@@ -268,7 +271,8 @@ pub(super) fn daemon(machine: &mut Machine, request: &Request) -> Option<Respons
     }
     let path = path.strip_prefix("/v1.41")?;
     if path == "/containers/json?all=true" {
-        return Some(json(&machine.docker.containers.iter().map(listed).collect()));
+        let others = machine.docker.published.iter().map(of_somebody_else);
+        return Some(json(&machine.docker.containers.iter().map(listed).chain(others).collect()));
     }
     let image = path.strip_prefix("/images/")?.strip_suffix("/json")?;
     if !machine.docker.images.contains(image) {
@@ -294,6 +298,12 @@ fn listed((service, container): (&String, &FakeContainer)) -> serde_json::Value 
             "org.tootstrap.environment": container.environment,
         },
     })
+}
+
+fn of_somebody_else((port, name): &(u16, String)) -> serde_json::Value {
+    let (id, name) = (format!("{name}-id"), format!("/{name}"));
+    let ports = [serde_json::json!({ "IP": "0.0.0.0", "PrivatePort": 8080, "PublicPort": port, "Type": "tcp" })];
+    serde_json::json!({ "Id": id, "Names": [name], "Image": "an-image", "State": "running", "Status": "Up 2 days", "Ports": ports })
 }
 
 /// The site as seen on this machine's own port 443.
