@@ -12,6 +12,7 @@
 
 pub mod assets;
 pub mod cli;
+pub mod clock;
 pub mod facts;
 pub mod host;
 pub mod linode;

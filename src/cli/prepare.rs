@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use super::exit::{End, Trouble};
 use super::{need_root, questions};
+use crate::clock;
 use crate::facts::{self, Facts};
 use crate::host::Probe;
 use crate::host::system::System;
@@ -54,6 +56,7 @@ pub(super) fn machine() -> System {
 pub(super) async fn prepare(wishes: &Wishes, system: &System, redactor: &Redactor, ask: Ask) -> End<Prepared> {
     need_root()?;
     records_are_whole(system).await?;
+    clock::is_right(system, Timestamp::now()).await.map_err(Trouble::refused)?;
     examine(wishes, system, redactor, ask).await
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct Uplink {
     pub(crate) routes: Vec<IpAddr>,
     /// What the metadata service says about the network. `None`: there is no such service.
     pub(crate) metadata: Option<String>,
+    /// The time that Debian's mirror tells. `None`: it cannot be reached.
+    pub(crate) time: Option<String>,
 }
 
 /// `ip -j -4|-6 route get ADDRESS`.
@@ -35,6 +37,12 @@ pub(super) fn metadata(machine: &mut Machine, request: &Request) -> Option<Respo
         (Method::Get, "/v1/network") if header("Metadata-Token") == Some("metadata-token") => ok(network),
         _ => Response { status: 401, ..Response::default() },
     })
+}
+
+/// The time, as Debian's mirror tells it with every answer.
+pub(super) fn time(machine: &mut Machine, request: &Request) -> Option<Response> {
+    let time = machine.uplink.time.clone().filter(|_| request.url == "http://deb.debian.org/debian/")?;
+    Some(Response { status: 200, headers: vec![("date".into(), time)], ..Response::default() })
 }
 
 impl Machine {
