@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fingerprint import DATA
 from product import DONE, Product
+from testbed import layout as where
 from testbed.bed import Bed
 from testbed.demo import FORM
 from testbed.machine import Machine
@@ -59,9 +60,9 @@ def identity(machine: Machine) -> dict[str, bytes]:
     return {path: machine.get(path) for path in files if machine.exists(path)}
 
 
-def good(bed: Bed, form: dict[str, str] | None = None) -> None:
-    """Everything that a client can check is good."""
-    failed = [str(outcome) for outcome in verify(bed, form or FORM, show=lambda _text: None) if not outcome.ok]
+def good(bed: Bed, form: dict[str, str] | None = None, v6: str | None = where.MACHINE_V6) -> None:
+    """Everything that a client can check is good. `v6`: None where the machine has no IPv6."""
+    failed = [str(outcome) for outcome in verify(bed, form or FORM, show=lambda _text: None, v6=v6) if not outcome.ok]
     assert not failed, "\n".join(failed)
 
 

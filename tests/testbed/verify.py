@@ -33,9 +33,13 @@ class Outcome:
 
 
 def verify(
-    bed: Bed, fields: Mapping[str, str], registrations: str | None = "open", show: Callable[[str], object] = print
+    bed: Bed,
+    fields: Mapping[str, str],
+    registrations: str | None = "open",
+    show: Callable[[str], object] = print,
+    v6: str | None = where.MACHINE_V6,
 ) -> list[Outcome]:
-    """Runs every check and shows each at once. `fields` is the form the machine was installed with."""
+    """Runs every check and shows each at once. `fields` is the form the machine was installed with, `v6` the address that it is reached under."""
     outcomes: list[Outcome] = []
 
     def add(outcome: Outcome) -> None:
@@ -43,7 +47,7 @@ def verify(
         show(str(outcome))
 
     with ordinary_user(bed.machine) as ordinary:
-        expected = expectation(bed.machine, fields, registrations, ordinary)
+        expected = expectation(bed.machine, fields, registrations, ordinary, v6)
         started = time.time()
         done = bed.client.python("testbed.checks", input=json.dumps(asdict(expected)), timeout=CHECK_SECONDS)
         for line in done.stdout.splitlines():
@@ -55,7 +59,9 @@ def verify(
     return outcomes
 
 
-def expectation(machine: Machine, fields: Mapping[str, str], registrations: str | None, ordinary: Account | None) -> Expected:
+def expectation(
+    machine: Machine, fields: Mapping[str, str], registrations: str | None, ordinary: Account | None, v6: str | None = where.MACHINE_V6
+) -> Expected:
     """From the form, `.credentials` and `secrets.toml`."""
     form = {name.lower(): value for name, value in fields.items()}
     written = credentials(machine, form.get("user_name"))
@@ -71,7 +77,7 @@ def expectation(machine: Machine, fields: Mapping[str, str], registrations: str 
         registrations=registrations,
         vapid_public_key=find_key(tomllib.loads(machine.get("/etc/tootstrap/secrets.toml").decode()), "vapid_public_key"),
         v4=where.MACHINE_V4,
-        v6=where.MACHINE_V6,
+        v6=v6,
     )
 
 
