@@ -117,7 +117,7 @@ def test_the_database_is_gone(installed: Bed, undisturbed: Undisturbed, case: Ca
     compose(machine, "stop")
     machine.sh(f"mv {DATABASE} {ASIDE}; install -d -m 700 -o 70 -g 70 {DATABASE}")
     before = state(machine)
-    why, do = "the database is gone: /opt/mastodon/postgres/17 is empty", "mount the disk.*backup.*rm /var/lib/tootstrap"
+    why, do = "/opt/mastodon/postgres/17 holds no database any more", "mount it.*backup.*rm /var/lib/tootstrap/complete"
     said = refused(run_plainly(Product(machine)), why, do)
     assert state(machine) == before
     case.happened = f"exit 2, no new database is made: {said}"
@@ -131,7 +131,7 @@ def test_the_database_is_lost_for_good(pristine: Bed, case: Case) -> None:
     machine = pristine.machine
     secrets = machine.get(SECRETS)
     compose(machine, "stop")
-    machine.sh(f"find {DATABASE} -mindepth 1 -delete; rm /var/lib/tootstrap/stamps/app-schema")
+    machine.sh(f"find {DATABASE} -mindepth 1 -delete; rm /var/lib/tootstrap/complete")
     with case.timed():
         run = run_plainly(Product(machine))
     assert run.status == DONE, run.text[-3000:]

@@ -50,12 +50,16 @@ impl SshPolicy {
         let effective = effective(host).await?;
         let refuses = |key: &str| value(&effective, key) == Some("no");
         if (policy.passwords_off && !refuses("passwordauthentication")) || (policy.root_off && !refuses("permitrootlogin")) {
-            let remedy = "put `Include /etc/ssh/sshd_config.d/*.conf` into the first line of /etc/ssh/sshd_config; then: sudo tootstrap install";
+            let remedy =
+                "put `Include /etc/ssh/sshd_config.d/*.conf` into the first line of /etc/ssh/sshd_config; then: sudo tootstrap install";
             return Ok(Drift::waiting(format!("sshd to read {DROP_IN}"), remedy));
         }
         if self.disable_root && !policy.root_off {
             let what = "someone with sudo who can log in: root login stays on until then";
-            return Ok(Drift::waiting(what, "name a sudo user (--sudo-user), or give one a key (ssh-copy-id); then: sudo tootstrap install"));
+            return Ok(Drift::waiting(
+                what,
+                "name a sudo user (--sudo-user), or give one a key (ssh-copy-id); then: sudo tootstrap install",
+            ));
         }
         Ok(Drift::none())
     }
