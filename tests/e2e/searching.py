@@ -40,5 +40,5 @@ def first_passwords(machine: Machine) -> dict[str, str]:
 
 def _flat(table: Mapping) -> dict[str, str]:
     """Each value by its own name; the sudo users' passwords are a table of their own."""
-    inner = [flat(value) for value in table.values() if isinstance(value, dict)]
+    inner = [_flat(value) for value in table.values() if isinstance(value, dict)]
     return {name: value for name, value in table.items() if isinstance(value, str)} | {k: v for part in inner for k, v in part.items()}
