@@ -37,20 +37,18 @@ fn cli() -> Result<String, std::fmt::Error> {
     let mut whole = Cli::command().term_width(100);
     whole.build();
     write_help(&mut page, "tootstrap", &mut whole)?;
-    let names: Vec<_> =
-        whole.get_subcommands().filter(|command| !command.is_hide_set()).map(|command| command.get_name().to_owned()).collect();
-    for name in names {
-        if let Some(command) = whole.find_subcommand_mut(&name) {
-            write_help(&mut page, &format!("tootstrap {name}"), command)?;
-        }
-    }
     Ok(page)
 }
 
+/// Of a command and of all below it.
 fn write_help(page: &mut String, title: &str, command: &mut Command) -> std::fmt::Result {
     let help = command.render_long_help().to_string();
     let lines: Vec<_> = help.lines().map(str::trim_end).collect();
-    write!(page, "\n## {title}\n\n```text\n{}\n```\n", lines.join("\n").trim_end())
+    write!(page, "\n## {title}\n\n```text\n{}\n```\n", lines.join("\n").trim_end())?;
+    for below in command.get_subcommands_mut().filter(|below| !below.is_hide_set() && below.get_name() != "help") {
+        write_help(page, &format!("{title} {}", below.get_name().to_owned()), below)?;
+    }
+    Ok(())
 }
 
 fn settings() -> Result<String, std::fmt::Error> {
@@ -59,8 +57,8 @@ fn settings() -> Result<String, std::fmt::Error> {
          Each setting can be a flag, an environment variable (that is how the fields of the StackScript's form arrive) or a line of a TOML file. Flags win \
          over the environment, that over the file given with `--settings`, that over `/etc/tootstrap/settings.toml`. An empty value counts as not \
          given. Yes, No, true, false, 1 and 0 are understood in any case.\n\n\
-         `/etc/tootstrap/settings.toml` records what the machine was made from; later runs read it, so a changed line and `sudo tootstrap install` change the \
-         machine. It may be put there before the first run. Secrets never stand in it, and no flag takes one.\n"
+         `/etc/tootstrap/settings.toml` records what the machine was made from; later runs read it, so `sudo tootstrap set KEY VALUE`, or a changed line \
+         and `sudo tootstrap install`, change the machine. It may be put there before the first run. Secrets never stand in it, and no flag takes one.\n"
     );
     let whole = Cli::command();
     let install = whole.find_subcommand("install").map(Command::get_arguments).into_iter().flatten();

@@ -19,7 +19,7 @@ use super::{answers, closing, lock, logging, plan, tell, tell_error};
 use crate::host::system::System;
 use crate::host::{Cmd, Host, HostError, Probe};
 use crate::report::{Follower, Journal, Made, WithRemedy, journal, made};
-use crate::settings::{Handover, Settings};
+use crate::settings::{Accepted, Handover, Settings};
 
 /// How many steps run at once unless told otherwise. Most of them wait for the network or the disk.
 pub(super) const JOBS: usize = 8;
@@ -61,9 +61,7 @@ impl Install {
             Ok(accepted) => accepted,
             Err(refusal) => return Err(answers::keep(&refusal, given, &system).await),
         };
-        begin_lists()?;
-        let handover = Handover::new(&accepted.settings, self.jobs, accepted.notes);
-        let exit = work(&handover, &system, self.json).await?;
+        let exit = carry_out(&accepted, &system, self.json, self.jobs).await?;
         if matches!(exit, Exit::Done | Exit::Waiting) && !self.json {
             close(&accepted.settings, &system).await;
         }
@@ -90,6 +88,12 @@ async fn close(settings: &Settings, system: &System) {
         Ok(words) => tell(&words),
         Err(error) => tell_error(&format!("tootstrap: cannot tell where the passwords are: {error:#}")),
     }
+}
+
+/// Makes the machine as these settings say, and tells how that goes.
+pub(super) async fn carry_out(accepted: &Accepted, system: &System, json: bool, jobs: usize) -> End<Exit> {
+    begin_lists()?;
+    work(&Handover::new(&accepted.settings, jobs, accepted.notes.clone()), system, json).await
 }
 
 /// Starts the unit and watches it to its end.

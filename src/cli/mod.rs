@@ -3,6 +3,7 @@
 mod answers;
 mod attach;
 mod closing;
+mod completions;
 mod core_dumps;
 mod docs;
 mod exit;
@@ -10,12 +11,18 @@ mod follow;
 mod install;
 mod lock;
 mod logging;
+mod logs;
+mod man;
+mod owner;
 mod plan;
 mod prepare;
 mod preview;
 mod progress;
 mod questions;
+mod secret;
+mod set;
 mod status;
+mod tootctl;
 mod work;
 
 use std::ffi::OsString;
@@ -45,6 +52,12 @@ enum Command {
     Plan(Box<plan::Plan>),
     Status(status::Status),
     Attach(attach::Attach),
+    Set(set::Set),
+    Owner(owner::Owner),
+    Logs(logs::Logs),
+    Tootctl(tootctl::Tootctl),
+    Completions(completions::Completions),
+    Man(man::Man),
     Work(work::Work),
     Docs(docs::Docs),
 }
@@ -76,6 +89,12 @@ fn run(args: impl Iterator<Item = OsString>) -> Exit {
             Command::Plan(plan) => plan.run().await,
             Command::Status(status) => status.run().await,
             Command::Attach(attach) => attach.run().await,
+            Command::Set(set) => set.run().await,
+            Command::Owner(owner) => owner.run().await,
+            Command::Logs(logs) => logs.run().await,
+            Command::Tootctl(tootctl) => tootctl.run().await,
+            Command::Completions(completions) => completions.run(),
+            Command::Man(man) => man.run(),
             Command::Work(work) => work.run().await,
             Command::Docs(docs) => docs.run(),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use jiff::Timestamp;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::exit::{End, Trouble};
 use super::{need_root, questions};
@@ -14,11 +14,11 @@ use crate::clock;
 use crate::facts::{self, Facts};
 use crate::host::Probe;
 use crate::host::system::System;
-use crate::report::{Redactor, WithRemedy};
+use crate::report::{Problem, Redactor, WithRemedy};
 use crate::resource::docker::digests;
 use crate::run::Stop;
 use crate::secrets;
-use crate::settings::{self, Accepted, Given, Options, Refusal, SecretEnv};
+use crate::settings::{self, Accepted, Given, Key, Options, RECORDED, Refusal, SecretEnv};
 
 /// Where settings come from.
 #[derive(Clone, Debug, Default, Args)]
@@ -28,6 +28,12 @@ pub(super) struct Wishes {
     /// More settings in TOML, as in /etc/tootstrap/settings.toml; flags and environment win
     #[arg(long, value_name = "FILE")]
     pub(super) settings: Option<PathBuf>,
+    /// Settings that go back to their default, whatever is recorded
+    #[arg(skip)]
+    pub(super) cleared: Vec<&'static Key>,
+    /// The mail relay's password, if it came another way than by file or environment
+    #[arg(skip)]
+    pub(super) smtp_password: Option<SecretString>,
 }
 
 /// Whether what is missing is asked for.
@@ -69,8 +75,11 @@ async fn records_are_whole(probe: &dyn Probe) -> End<()> {
 
 async fn examine(wishes: &Wishes, system: &System, redactor: &Redactor, ask: Ask) -> End<Prepared> {
     let facts = look(system).await.map_err(Trouble::refused)?;
-    let gathered = settings::gather(wishes.options.clone(), SecretEnv::read(), wishes.settings.as_deref(), system).await;
+    let mut secrets = SecretEnv::read();
+    secrets.smtp_password = wishes.smtp_password.clone().or(secrets.smtp_password);
+    let gathered = settings::gather(wishes.options.clone(), secrets, wishes.settings.as_deref(), system).await;
     let mut given = gathered.map_err(Trouble::refused)?;
+    wishes.cleared.iter().for_each(|key| key.clear(&mut given.options));
     if ask == Ask::OnTerminal {
         questions::on_terminal(&mut given, facts.linode)?;
     }
@@ -112,9 +121,24 @@ pub(super) async fn recorded(system: &System, redactor: &Redactor) -> End<Prepar
             .map_err(Trouble::failed);
     }
     if !prepared.given.is_recorded() {
-        return Err(Trouble::failed(anyhow!("tootstrap has not installed anything here yet")));
+        return Err(Trouble::failed(nothing_here()));
     }
     Ok(prepared)
+}
+
+/// Refuses whoever is not root, and a machine where no Mastodon was ever set up by this program.
+pub(super) async fn installed(probe: &dyn Probe) -> End<()> {
+    need_root()?;
+    for path in [RECORDED, "/opt/mastodon/compose.yaml"] {
+        if probe.stat(Path::new(path)).await?.is_none() {
+            return Err(Trouble::refused(nothing_here()));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn nothing_here() -> anyhow::Error {
+    Problem::new(anyhow!("tootstrap has not installed anything here yet"), "sudo tootstrap install").into()
 }
 
 /// A refusal as an error.

@@ -31,11 +31,8 @@ impl Credentials {
         Self { sudo, owner }
     }
 
-    /// Where the file lies, and whose it is.
     async fn place(&self, host: &dyn Probe) -> anyhow::Result<(PathBuf, Access)> {
-        let Some((name, _)) = &self.sudo else { return Ok(("/root/.credentials".into(), Access::root(0o600))) };
-        let account = host.account(name.as_str()).await?.with_context(|| format!("user {name} does not exist"))?;
-        Ok((file_of(&account), Access { mode: 0o600, uid: account.uid, gid: account.gid }))
+        place(host, self.sudo.as_ref().map(|(name, _)| name)).await
     }
 
     /// The lines that were never written.
@@ -67,6 +64,13 @@ fn with_line(text: &str, label: &str, value: &str) -> String {
     if has(&text, label) { text } else { format!("{text}{label}: {value}\n") }
 }
 
+/// Where the file lies, and whose it is.
+async fn place(host: &dyn Probe, sudo: Option<&UserName>) -> anyhow::Result<(PathBuf, Access)> {
+    let Some(name) = sudo else { return Ok(("/root/.credentials".into(), Access::root(0o600))) };
+    let account = host.account(name.as_str()).await?.with_context(|| format!("user {name} does not exist"))?;
+    Ok((file_of(&account), Access { mode: 0o600, uid: account.uid, gid: account.gid }))
+}
+
 fn sudo_stamp(name: &UserName) -> String {
     format!("{OWNER_STAMP}-{name}")
 }
@@ -94,6 +98,53 @@ pub(crate) async fn with_owner_password(host: &dyn Probe) -> anyhow::Result<Opti
         Some(path) => if_it_has(host, path.into(), OWNER_PASSWORD).await,
         None => Ok(None),
     }
+}
+
+/// Writes a new password of the owner's into the file: where its lines are, or else where a first run would put them. The file's path.
+pub(crate) async fn renew_owner_password(host: &dyn Host, sudo: Option<&UserName>, lines: &OwnerLines<'_>) -> anyhow::Result<PathBuf> {
+    let (path, access) = match with_owner_lines(host.probe()).await? {
+        Some(found) => found,
+        None => place(host.probe(), sudo).await?,
+    };
+    let mut text = without(&String::from_utf8_lossy(&host.read(&path).await?.unwrap_or_default()), OWNER_PASSWORD);
+    for (label, value) in [("Owner Username", lines.name), ("Owner Email", lines.email), (OWNER_PASSWORD, lines.password.expose_secret())] {
+        if !has(&text, label) {
+            text = text + label + ": " + value + "\n";
+        }
+    }
+    host.write(&path, text.as_bytes(), access).await?;
+    stamp::write(host, OWNER_STAMP, &path.to_string_lossy()).await?;
+    Ok(path)
+}
+
+/// Takes the owner's password, which is no longer true, out of the file. The file's path, if it stood there.
+pub(crate) async fn forget_owner_password(host: &dyn Host) -> anyhow::Result<Option<PathBuf>> {
+    let Some((path, access)) = with_owner_lines(host.probe()).await? else { return Ok(None) };
+    let present = host.read(&path).await?.unwrap_or_default();
+    let present = String::from_utf8_lossy(&present);
+    if !has(&present, OWNER_PASSWORD) {
+        return Ok(None);
+    }
+    host.write(&path, without(&present, OWNER_PASSWORD).as_bytes(), access).await?;
+    Ok(Some(path))
+}
+
+/// What the owner signs in with.
+pub(crate) struct OwnerLines<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) email: &'a str,
+    pub(crate) password: &'a SecretString,
+}
+
+/// The file that the owner's lines were written into, if it is still there, and whose it is.
+async fn with_owner_lines(host: &dyn Probe) -> anyhow::Result<Option<(PathBuf, Access)>> {
+    let Some(path) = stamp::read(host, OWNER_STAMP).await?.map(PathBuf::from) else { return Ok(None) };
+    let stat = host.stat(&path).await?;
+    Ok(stat.map(|stat| (path, Access { mode: 0o600, uid: stat.uid, gid: stat.gid })))
+}
+
+fn without(text: &str, label: &str) -> String {
+    text.split_inclusive('\n').filter(|line| !has(line, label)).collect()
 }
 
 /// The file that holds the password of this sudo user. `None`: it was removed, is not written yet, or the account is not ours.
@@ -211,6 +262,30 @@ mod tests {
         assert_eq!(with_sudo_password(&host, &"eve".parse().unwrap()).await.unwrap(), None);
         host.machine().nodes.remove(Path::new("/home/ada/.credentials"));
         assert_eq!(with_owner_password(&host).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_new_password_takes_the_place_of_the_old_one_or_removes_it() {
+        let host = FakeHost::debian();
+        let lines = OwnerLines { name: "Alice", email: "a@b.org", password: &"new-password".into() };
+        assert_eq!(forget_owner_password(&host).await.unwrap(), None);
+        host.machine().add_account("alice", 1000, &["sudo"], "$6$x");
+        converge(&host, &credentials(true)).await;
+        let path = Some(PathBuf::from("/home/alice/.credentials"));
+        assert_eq!(Some(renew_owner_password(&host, None, &lines).await.unwrap()), path);
+        let text = host.machine().text("/home/alice/.credentials");
+        assert!(text.ends_with("Owner Username: Alice\nOwner Email: a@b.org\nOwner Password: new-password\n"), "{text}");
+        let stat = host.stat(Path::new("/home/alice/.credentials")).await.unwrap().unwrap();
+        assert_eq!((stat.mode, stat.uid), (0o600, 1000));
+
+        assert_eq!(forget_owner_password(&host).await.unwrap(), path);
+        assert!(!host.machine().text("/home/alice/.credentials").contains("Owner Password"));
+        assert_eq!(forget_owner_password(&host).await.unwrap(), None, "it is gone already");
+
+        host.machine().nodes.remove(Path::new("/home/alice/.credentials"));
+        assert_eq!(renew_owner_password(&host, None, &lines).await.unwrap(), PathBuf::from("/root/.credentials"));
+        assert_eq!(host.machine().text("/root/.credentials"), OWNER.replace("owners-", "new-"));
+        assert_eq!(with_owner_password(&host).await.unwrap(), Some("/root/.credentials".into()));
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 
 mod address;
 mod field;
+mod key;
 mod machine;
 mod mail;
 mod options;
@@ -19,6 +20,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 pub use field::{Field, Refusal};
+pub use key::{KEYS, Key, Later};
 pub use options::{ImageOptions, Options, RepositoryOptions, Resolved, SmtpOptions};
 pub use record::{Handover, record};
 pub use resolve::{Accepted, resolve};

@@ -3,6 +3,7 @@
 mod accounts;
 mod dns;
 mod files;
+mod foreground;
 mod lines;
 mod process;
 mod web;
@@ -17,6 +18,8 @@ use async_trait::async_trait;
 use super::{
     Access, Account, Answer, Cmd, Host, HostError, LineSink, Method, Output, Probe, Question, Request, Response, Result, Space, Stat,
 };
+pub use foreground::become_command;
+
 use crate::run::Stop;
 
 /// Where programs are looked for, whatever `PATH` this process was given.

@@ -96,6 +96,16 @@ struct Given {
     settings: BTreeMap<String, Value>,
 }
 
+/// Mastodon's own command line.
+pub(super) fn tootctl(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
+    let ["accounts", "modify", name, "--reset-password"] = words else { return None };
+    let Some(user) = machine.docker.tables.as_mut()?.users.get_mut(&name.to_lowercase()) else {
+        return Some(Reply::changed("").status(1, "No user with such username"));
+    };
+    user.password = format!("{:032x}", user.email.len());
+    Some(Reply::changed(format!("OK\nNew password: {}\n", user.password)))
+}
+
 /// `assets/mastodon/owner.rb`.
 fn owner(machine: &mut Machine, cmd: &Cmd, options: &[&str]) -> Option<Reply> {
     let program = cmd.stdin.as_ref()?.expose_secret().strip_suffix(OWNER_SCRIPT)?;

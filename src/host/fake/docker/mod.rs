@@ -227,8 +227,9 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             let lines: Vec<_> = services.iter().map(|service| format!("{service}-1  | the last line of {service}\n")).collect();
             Some(Reply::read(lines.concat()))
         }
-        ["exec", "-T", service, ..] if !machine.service_runs(service) => {
-            Some(Reply::read("").status(1, format!("service \"{service}\" is not running")))
+        ["exec", "-T", service, ..] if *service != "-e" && !machine.service_runs(service) => Some(not_running(service)),
+        ["exec", "-T", "-e", _, "web", "tootctl", words @ ..] => {
+            Some(if machine.service_runs("web") { mastodon::tootctl(machine, words)? } else { not_running("web") })
         }
         ["exec", "-T", "caddy", "caddy", "reload", options @ ..] => {
             machine.docker.loaded = machine.caddy_files();
@@ -241,6 +242,10 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
         ["run", "--rm", "-T", "--no-deps", words @ ..] => mastodon::run(machine, cmd, words),
         _ => None,
     }
+}
+
+fn not_running(service: &str) -> Reply {
+    Reply::read("").status(1, format!("service \"{service}\" is not running"))
 }
 
 fn up(machine: &mut Machine, services: &[&str]) -> Reply {
