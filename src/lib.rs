@@ -8,11 +8,12 @@
 //! 4. [`run`]: doing it: check, apply, check,
 //! 5. [`report`]: telling it.
 //!
-//! [`cli`] is the door for people. [`resource`] holds the kinds of thing that a machine can have, [`host`] is the only door to the machine.
+//! [`doctor`] looks wider than the plan and knows the causes of trouble. [`cli`] is the door for people. [`resource`] holds the kinds of thing that a machine can have, [`host`] is the only door to the machine.
 
 pub mod assets;
 pub mod cli;
 pub mod clock;
+pub mod doctor;
 pub mod facts;
 pub mod host;
 pub mod linode;

@@ -6,6 +6,7 @@ mod closing;
 mod completions;
 mod core_dumps;
 mod docs;
+mod doctor;
 mod exit;
 mod follow;
 mod install;
@@ -52,6 +53,7 @@ enum Command {
     Plan(Box<plan::Plan>),
     Status(status::Status),
     Attach(attach::Attach),
+    Doctor(doctor::Doctor),
     Set(set::Set),
     Owner(owner::Owner),
     Logs(logs::Logs),
@@ -89,6 +91,7 @@ fn run(args: impl Iterator<Item = OsString>) -> Exit {
             Command::Plan(plan) => plan.run().await,
             Command::Status(status) => status.run().await,
             Command::Attach(attach) => attach.run().await,
+            Command::Doctor(doctor) => doctor.run().await,
             Command::Set(set) => set.run().await,
             Command::Owner(owner) => owner.run().await,
             Command::Logs(logs) => logs.run().await,

@@ -74,6 +74,10 @@ pub struct Space {
     pub free: u64,
     /// Bytes in all.
     pub total: u64,
+    /// Files that can still be made (inodes).
+    pub files_free: u64,
+    /// Files in all; 0 where the file system has no such limit.
+    pub files: u64,
 }
 
 /// Who may do what with a file that is written.

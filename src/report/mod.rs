@@ -25,3 +25,4 @@ pub use problem::{Problem, WithRemedy};
 pub use redact::Redactor;
 pub use render::{Renderer, render};
 pub use terminal::Terminal;
+pub(crate) use words::wrap;

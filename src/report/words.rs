@@ -39,7 +39,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 
 /// The text in lines of at most `width` characters. Line ends in it are kept, and so is the indentation of its lines; a longer word
 /// stands alone on its line.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     text.lines().flat_map(|line| wrap_line(line, width)).collect()
 }
 

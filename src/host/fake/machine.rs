@@ -36,6 +36,7 @@ pub(crate) struct Machine {
     pub(crate) dns: BTreeMap<String, Answer>,
     pub(crate) apt: super::apt::Apt,
     pub(crate) docker: super::docker::Docker,
+    pub(crate) inspection: super::inspection::Inspection,
     pub(crate) swap: super::accounts::Swap,
     pub(crate) linode: super::linode::Account,
     pub(crate) netfilter: super::netfilter::Netfilter,
@@ -114,7 +115,7 @@ impl Machine {
             ]
             .map(String::from),
         );
-        machine.space = Space { free: 40 << 30, total: 50 << 30 };
+        machine.space = Space { free: 40 << 30, total: 50 << 30, files_free: 3 << 20, files: 3 << 20 };
         machine
     }
 

@@ -6,6 +6,7 @@
 pub(crate) mod accounts;
 pub(crate) mod apt;
 pub(crate) mod docker;
+mod inspection;
 pub(crate) mod linode;
 mod machine;
 mod netfilter;
@@ -89,6 +90,7 @@ const PROGRAMS: &[Program] = &[
     systemd::systemctl,
     apt::dpkg,
     docker::programs,
+    inspection::programs,
     apt::apt,
     ssh::programs,
     ufw::programs,
@@ -96,7 +98,8 @@ const PROGRAMS: &[Program] = &[
 ];
 
 /// Every simulated site. A new one adds its function here.
-const SITES: &[Site] = &[uplink::time, apt::mirror, uplink::metadata, linode::site, docker::daemon, docker::site];
+const SITES: &[Site] =
+    &[uplink::time, apt::mirror, uplink::metadata, linode::site, docker::daemon, inspection::site, docker::site];
 
 /// The simulated machine, shared by all clones.
 #[derive(Clone, Default)]

@@ -78,7 +78,8 @@ pub(super) fn space(path: &Path) -> Result<Space> {
     let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let found = nix::sys::statvfs::statvfs(existing).map_err(|errno| failed("look at", existing)(errno.into()))?;
     let bytes = |blocks: u64| blocks * found.fragment_size();
-    Ok(Space { free: bytes(found.blocks_free()), total: bytes(found.blocks()) })
+    let (free, total) = (bytes(found.blocks_free()), bytes(found.blocks()));
+    Ok(Space { free, total, files_free: found.files_free(), files: found.files() })
 }
 
 pub(super) fn write(path: &Path, content: &SecretSlice<u8>, access: Access) -> Result<()> {

@@ -1,0 +1,116 @@
+//! Names, clock, mail ports, and the site's answers.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+
+use super::super::{Clock, Mail, Seen, Web};
+use super::ask;
+use crate::host::{Cmd, HostError, Method, Probe, Question, RecordType, Request};
+use crate::settings::Settings;
+
+/// Whose answers carry the date. The second is asked without TLS, which fails where the clock is far off.
+const CLOCKS: [&str; 2] = ["https://acme-v02.api.letsencrypt.org/directory", "http://deb.debian.org/"];
+/// A relay that listens on every port of mail, tried where the site has none yet.
+const EXAMPLE_RELAY: &str = "smtp.mailgun.org";
+const MAIL_PORTS: [u16; 4] = [25, 465, 587, 2525];
+
+/// What was seen of the network.
+pub(super) struct Network {
+    resolver: Option<String>,
+    clock: Clock,
+    mail: Mail,
+    web: Web,
+}
+
+impl Network {
+    pub(super) fn into_seen(self, seen: &mut Seen) {
+        (seen.resolver, seen.mail, seen.web) = (self.resolver, self.mail, self.web);
+        (seen.clock.fast, seen.clock.against) = (self.clock.fast, self.clock.against);
+    }
+}
+
+pub(super) async fn look(host: &dyn Probe, settings: Option<&Settings>, at: Timestamp) -> Network {
+    let (resolver, clock, mail, web) = tokio::join!(resolver(host), clock(host, at), mail(host, settings), web(host, settings));
+    Network { resolver, clock, mail, web }
+}
+
+/// Why names cannot be looked up.
+async fn resolver(host: &dyn Probe) -> Option<String> {
+    let name = "acme-v02.api.letsencrypt.org".to_owned();
+    match host.dns(&Question { server: None, name: name.clone(), kind: RecordType::A }).await {
+        Ok(answer) => answer.failure.map(|failure| format!("the resolver says {failure} about {name}")),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+async fn clock(host: &dyn Probe, at: Timestamp) -> Clock {
+    let began = std::time::Instant::now();
+    for url in CLOCKS {
+        match host.get(&Request::new(Method::Head, url)).await {
+            Ok(answer) => {
+                let date = answer.header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+                let Some(date) = date else { continue };
+                let now = at.as_second() + i64::try_from(began.elapsed().as_secs()).unwrap_or_default();
+                return Clock { fast: Some(now - date.timestamp().as_second()), against: url.into(), synchronized: None };
+            }
+            // A certificate that does not count yet, or no more, is what a wrong clock makes of every certificate.
+            Err(HostError::Http { untrusted: true, .. }) => {}
+            Err(error) => log::info!("a look was not possible: {error}"),
+        }
+    }
+    Clock::default()
+}
+
+async fn mail(host: &dyn Probe, settings: Option<&Settings>) -> Mail {
+    let relay = settings.and_then(|settings| settings.smtp.as_ref()).map(|smtp| (smtp.server.to_string(), smtp.port));
+    let name = relay.as_ref().map_or(EXAMPLE_RELAY.to_owned(), |(server, _)| server.clone());
+    let address = addresses(host, &name, RecordType::A).await.into_iter().next();
+    let mut ports: BTreeSet<_> = MAIL_PORTS.into();
+    ports.extend(relay.iter().map(|(_, port)| *port));
+    let open = match address {
+        Some(address) => {
+            join_all(ports.iter().map(|port| async move { (*port, host.connects(SocketAddr::new(address, *port)).await) })).await
+        }
+        None => Vec::new(),
+    };
+    Mail { relay, host: name, ports: open.into_iter().collect() }
+}
+
+async fn addresses(host: &dyn Probe, name: &str, kind: RecordType) -> Vec<IpAddr> {
+    match host.dns(&Question { server: None, name: name.into(), kind }).await {
+        Ok(answer) => answer.answers.iter().filter(|record| record.kind == kind).filter_map(|record| record.data.parse().ok()).collect(),
+        Err(error) => {
+            log::info!("a look was not possible: {error}");
+            Vec::new()
+        }
+    }
+}
+
+async fn web(host: &dyn Probe, settings: Option<&Settings>) -> Web {
+    let Some(site) = settings.map(|settings| settings.site.as_str()) else { return Web::default() };
+    let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 443));
+    let (health, streaming) = (format!("https://{site}/health"), format!("https://{site}/api/v1/streaming/health"));
+    let (v4, v6, own) = tokio::join!(addresses(host, site, RecordType::A), addresses(host, site, RecordType::Aaaa), own_addresses(host));
+    let addresses = [v4, v6].concat();
+    let own_address = addresses.iter().any(|address| own.contains(address));
+    let outside = Request::new(Method::Get, &health);
+    let ask_outside = async { if own_address || addresses.is_empty() { None } else { Some(answer(host, &outside).await) } };
+    let (at_home, live) = (Request::new(Method::Get, &health).connect_to(here), Request::new(Method::Get, &streaming).connect_to(here));
+    let (here, streaming, public) = tokio::join!(answer(host, &at_home), answer(host, &live), ask_outside);
+    Web { here: Some(here), streaming: Some(streaming), public, addresses, own_address }
+}
+
+async fn answer(host: &dyn Probe, request: &Request) -> Result<u16, String> {
+    host.get(request).await.map(|answer| answer.status).map_err(|error| error.to_string())
+}
+
+/// Addresses on this machine's own interfaces.
+async fn own_addresses(host: &dyn Probe) -> BTreeSet<IpAddr> {
+    let told = ask(host, Cmd::new("ip").args(["-j", "address", "show"])).await.unwrap_or_default();
+    let links: Vec<serde_json::Value> = serde_json::from_str(&told).unwrap_or_default();
+    let infos = links.iter().filter_map(|link| link["addr_info"].as_array()).flatten();
+    infos.filter_map(|info| info["local"].as_str()?.parse().ok()).collect()
+}
