@@ -106,11 +106,9 @@ pub(crate) async fn renew_owner_password(host: &dyn Host, sudo: Option<&UserName
         Some(found) => found,
         None => place(host.probe(), sudo).await?,
     };
-    let mut text = without(&String::from_utf8_lossy(&host.read(&path).await?.unwrap_or_default()), OWNER_PASSWORD);
+    let mut text = String::from_utf8_lossy(&host.read(&path).await?.unwrap_or_default()).into_owned();
     for (label, value) in [("Owner Username", lines.name), ("Owner Email", lines.email), (OWNER_PASSWORD, lines.password.expose_secret())] {
-        if !has(&text, label) {
-            text = text + label + ": " + value + "\n";
-        }
+        text = with_line(&text, label, value);
     }
     host.write(&path, text.as_bytes(), access).await?;
     stamp::write(host, OWNER_STAMP, &path.to_string_lossy()).await?;
@@ -144,7 +142,7 @@ async fn with_owner_lines(host: &dyn Probe) -> anyhow::Result<Option<(PathBuf, A
 }
 
 fn without(text: &str, label: &str) -> String {
-    text.split_inclusive('\n').filter(|line| !has(line, label)).collect()
+    text.split_inclusive('\n').filter(|line| !is(line, label)).collect()
 }
 
 /// The file that holds the password of this sudo user. `None`: it was removed, is not written yet, or the account is not ours.

@@ -25,7 +25,7 @@ const LAST: usize = 20;
 /// What was seen of containers.
 #[derive(Default)]
 pub(super) struct Containers {
-    containers: BTreeMap<String, Container>,
+    by_service: BTreeMap<String, Container>,
     published: Vec<String>,
     logs: BTreeMap<String, Vec<String>>,
     authority: Vec<String>,
@@ -33,7 +33,7 @@ pub(super) struct Containers {
 
 impl Containers {
     pub(super) fn into_seen(self, seen: &mut Seen) {
-        (seen.containers, seen.published, seen.logs, seen.authority) = (self.containers, self.published, self.logs, self.authority);
+        (seen.containers, seen.published, seen.logs, seen.authority) = (self.by_service, self.published, self.logs, self.authority);
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn look(host: &dyn Probe, at: Timestamp) -> Containers {
             seen.authority = authority(&lines, at);
         }
         seen.logs.insert(service.clone(), recent(lines, at, &container));
-        seen.containers.insert(service, container);
+        seen.by_service.insert(service, container);
     }
     seen
 }

@@ -77,7 +77,7 @@ const TABLE: &[(Break, &[&str])] = &[
     (|m| _ = m.inspection.logs.insert("sidekiq".into(), vec![format!("{} 535 Authentication failed", Timestamp::now())]), &["mail/login"]),
     (|m| _ = m.inspection.logs.insert("sidekiq".into(), vec!["2026-01-01T00:00:00Z 535 Authentication failed".into()]), &[]),
     (|m| m.inspection.published = "x\t0.0.0.0:5432->5432/tcp\n".into(), &["docker/published"]),
-    (|m| _ = m.docker.certificates.clear(), &["web/silent"]),
+    (|m| m.docker.certificates.clear(), &["web/silent"]),
     (|m| m.inspection.own = vec!["203.0.113.10".parse().unwrap()], &["outside/unknown"]),
     (|m| m.place("/opt/mastodon/public/system/accounts", Kind::Directory, "", 0o755), &["media/not-writable"]),
     (|m| {

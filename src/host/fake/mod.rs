@@ -98,8 +98,7 @@ const PROGRAMS: &[Program] = &[
 ];
 
 /// Every simulated site. A new one adds its function here.
-const SITES: &[Site] =
-    &[uplink::time, apt::mirror, uplink::metadata, linode::site, docker::daemon, inspection::site, docker::site];
+const SITES: &[Site] = &[uplink::time, apt::mirror, uplink::metadata, linode::site, docker::daemon, inspection::site, docker::site];
 
 /// The simulated machine, shared by all clones.
 #[derive(Clone, Default)]
