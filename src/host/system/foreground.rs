@@ -5,8 +5,6 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use secrecy::ExposeSecret;
-
 use super::super::{Cmd, HostError, Result};
 use super::{PATH, process};
 
@@ -21,7 +19,6 @@ pub fn become_command(cmd: &Cmd) -> Result<std::convert::Infallible> {
     command.envs([("PATH", PATH), ("LANG", "C.UTF-8"), ("HOME", "/root")]);
     command.envs(std::env::var_os("TERM").map(|term| ("TERM", term)));
     command.envs(cmd.env.iter().map(|(name, value)| (name, value)));
-    command.envs(cmd.secret_env.iter().map(|(name, value)| (name, value.expose_secret())));
     Err(HostError::Spawn { command: cmd.to_string(), source: command.exec() })
 }
 
