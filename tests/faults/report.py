@@ -21,7 +21,7 @@ HEAD = """\
 
 Written by `make test-faults` (`tests/faults/report.py`); do not edit. Each line is one test in `tests/faults/` on a real Debian 11 machine in the
 pocket internet, with the unmodified binary. *Seconds*: until everything was as wanted again, on the machine that ran the test. Afterwards, in
-every case: a further `tootstrap install` changes nothing, and secrets, accounts and posts made before are what they were.
+every case that passed: a further `tootstrap install` changes nothing, and secrets, accounts and posts made before are what they were.
 """
 
 
