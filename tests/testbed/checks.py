@@ -19,6 +19,8 @@ from urllib.parse import quote
 from . import quic
 from .web import Browser, Reply, connect, hidden_fields, secure
 
+HTTP3 = "HTTP/3 is offered and answers"
+
 
 @dataclass(frozen=True)
 class Account:
@@ -106,7 +108,7 @@ def certificate(expected: Expected) -> str:
     return f"{version}, issued by {issuer}"
 
 
-@check("HTTP/3 is offered and answers")
+@check(HTTP3)
 def http3(expected: Expected) -> str:
     offered = Browser().get(url(expected, "/health")).headers.get("alt-svc", "")
     require('h3=":443"' in offered, f"Alt-Svc is {offered!r}")
