@@ -1,6 +1,9 @@
 # `make dist`: the release. TOOTSTRAP_URL is where its files will be served.
 
 TOOTSTRAP_URL ?= https://get.tootstrap.example
+# Secret key of a minisign key pair (`minisign -G`), outside the repository; its public key is expected beside it. None: nothing is signed.
+MINISIGN_KEY ?=
+MINISIGN_PUBKEY ?= $(MINISIGN_KEY:.key=.pub)
 DIST := dist
 BINARY := tootstrap-x86_64-linux-musl
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -15,5 +18,5 @@ dist: setup ## The static binary and the StackScript, install.sh and cloud-init.
 	mkdir -p $(DIST)
 	install -m 0755 $(BUILT) $(DIST)/$(BINARY)
 	strip $(DIST)/$(BINARY)
-	sh stackscript/render.sh $(DIST) $(VERSION) $(TOOTSTRAP_URL)
+	sh stackscript/render.sh $(DIST) $(VERSION) $(TOOTSTRAP_URL) $(if $(MINISIGN_KEY),'$(MINISIGN_KEY)' '$(MINISIGN_PUBKEY)')
 	@ls -l $(DIST)

@@ -11,6 +11,7 @@ set -eu
 VERSION='@VERSION@'
 URL='@URL@/tootstrap-x86_64-linux-musl'
 SHA256='@SHA256@'
+PUBKEY='@PUBKEY@'
 PROGRAM=/usr/local/bin/tootstrap
 
 give_up() {
@@ -26,23 +27,40 @@ check_machine() {
     [ "$free" -gt 65536 ] || give_up "the disk is full: ${PROGRAM%/*} has only $free KB left, 65536 are needed."
 }
 
-fetch() { # FILE
+fetch() { # FILE URL
     if command -v curl >/dev/null; then
-        curl --silent --show-error --location --fail --proto '=https' --tlsv1.2 --connect-timeout 15 --max-time 600 --retry 4 --output "$1" "$URL"
+        curl --silent --show-error --location --fail --proto '=https' --tlsv1.2 --connect-timeout 15 --max-time 600 --retry 4 --output "$1" "$2"
     elif command -v wget >/dev/null; then
-        wget --quiet --https-only --timeout=30 --tries=5 --output-document="$1" "$URL"
+        wget --quiet --https-only --timeout=30 --tries=5 --output-document="$1" "$2"
     else
         give_up "neither curl nor wget is here: apt-get install curl"
     fi
 }
 
+# With minisign on the machine the release must be signed too: the sums by the key, and this program's sum among them.
+check_signature() {
+    { [ -n "$PUBKEY" ] && command -v minisign >/dev/null; } || return 0
+    sums=$(mktemp -d) || give_up "no directory can be made in ${TMPDIR:-/tmp}."
+    trap 'rm -rf "$file" "$sums"' EXIT
+    for name in SHA256SUMS SHA256SUMS.minisig; do
+        fetch "$sums/$name" "${URL%/*}/$name" || give_up "${URL%/*}/$name could not be downloaded. Nothing was installed."
+    done
+    minisign -Vqm "$sums/SHA256SUMS" -P "$PUBKEY" >/dev/null 2>&1 ||
+        give_up "the signature of ${URL%/*}/SHA256SUMS is not by the key $PUBKEY. Nothing was installed."
+    grep -qxF "$SHA256  ${URL##*/}" "$sums/SHA256SUMS" ||
+        give_up "the signed ${URL%/*}/SHA256SUMS does not name the program that this script is for. Nothing was installed."
+    rm -rf "$sums"
+    printf 'tootstrap %s is signed by %s\n' "$VERSION" "$PUBKEY"
+}
+
 get_program() {
     file=$(mktemp "$PROGRAM.XXXXXX") || give_up "no file can be made in ${PROGRAM%/*}."
     trap 'rm -f "$file"' EXIT
-    fetch "$file" || give_up "$URL could not be downloaded. Nothing was installed."
+    fetch "$file" "$URL" || give_up "$URL could not be downloaded. Nothing was installed."
     sum=$(sha256sum "$file")
     [ "${sum%% *}" = "$SHA256" ] ||
         give_up "the file from $URL is not the one that this script was made for (SHA-256 ${sum%% *}, wanted $SHA256). Nothing was installed."
+    check_signature
     chmod 0755 "$file"
     mv -f "$file" "$PROGRAM"
     trap - EXIT

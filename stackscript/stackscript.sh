@@ -16,6 +16,7 @@
 VERSION='@VERSION@'
 URL='@URL@/tootstrap-x86_64-linux-musl'
 SHA256='@SHA256@'
+PUBKEY='@PUBKEY@'
 
 LOG=/var/log/stackscript.log
 PROGRAM=/usr/local/bin/tootstrap
@@ -47,30 +48,30 @@ install_curl() {
 }
 
 # One try. What went wrong is left in $problem; what another try cannot cure sets $hopeless too.
-fetch() { # FILE ANY_FAMILY
-    local status code family=()
+fetch() { # FILE ANY_FAMILY [URL]
+    local status code family=() url=${3:-$URL}
     [ "$2" = 1 ] || family=(-4)
     if command -v curl >/dev/null; then
         code=$(curl "${family[@]}" --silent --location --fail --proto '=https' --tlsv1.2 --connect-timeout 15 --max-time 600 \
-            --write-out '%{http_code}' --output "$1" "$URL")
+            --write-out '%{http_code}' --output "$1" "$url")
         status=$?
         case $status in
         0) return 0 ;;
-        18) problem="the download of $URL broke off" ;;
-        22) problem="the release server answers $code for $URL" ;;
+        18) problem="the download of $url broke off" ;;
+        22) problem="the release server answers $code for $url" ;;
         23) problem="the file could not be written: the disk is full" hopeless=yes ;;
-        60) problem="the certificate of the release server is not trusted ($URL)" ;;
-        *) problem="the release server could not be reached (curl: $status, $URL)" ;;
+        60) problem="the certificate of the release server is not trusted ($url)" ;;
+        *) problem="the release server could not be reached (curl: $status, $url)" ;;
         esac
         case $code in 404 | 410) hopeless=yes ;; esac
     else
-        wget "${family[@]}" --quiet --https-only --timeout=30 --tries=1 --output-document="$1" "$URL"
+        wget "${family[@]}" --quiet --https-only --timeout=30 --tries=1 --output-document="$1" "$url"
         status=$?
         case $status in
         0) return 0 ;;
         3) problem="the file could not be written: the disk is full" hopeless=yes ;;
-        8) problem="the release server answers with an error for $URL" ;;
-        *) problem="the release server could not be reached (wget: $status, $URL)" ;;
+        8) problem="the release server answers with an error for $url" ;;
+        *) problem="the release server could not be reached (wget: $status, $url)" ;;
         esac
     fi
     return 1
@@ -95,13 +96,28 @@ matches() { # FILE
     return 1
 }
 
+# With minisign on the machine the release must be signed too: the sums by the key, and this program's sum among them.
+check_signature() { # DIRECTORY
+    local problem='' name
+    for name in SHA256SUMS SHA256SUMS.minisig; do
+        fetch "$1/$name" 1 "${URL%/*}/$name" || fetch "$1/$name" 0 "${URL%/*}/$name" || give_up "$problem. Nothing was installed."
+    done
+    minisign -Vqm "$1/SHA256SUMS" -P "$PUBKEY" >/dev/null 2>&1 ||
+        give_up "the signature of ${URL%/*}/SHA256SUMS is not by the key $PUBKEY. Nothing was installed."
+    grep -qxF "$SHA256  ${URL##*/}" "$1/SHA256SUMS" ||
+        give_up "the signed ${URL%/*}/SHA256SUMS does not name the program that this script is for. Nothing was installed."
+    say "tootstrap $VERSION is signed by $PUBKEY"
+}
+
 get_program() {
-    local file
+    local file sums
+    sums=$(mktemp -d) || give_up "no directory can be made in ${TMPDIR:-/tmp}."
     file=$(mktemp "$PROGRAM.XXXXXX") || give_up "no file can be made in ${PROGRAM%/*}."
-    # shellcheck disable=SC2064 # the name as it is now
-    trap "rm -f '$file'" EXIT
+    # shellcheck disable=SC2064 # the names as they are now
+    trap "rm -rf '$file' '$sums'" EXIT
     say "downloading tootstrap $VERSION"
     download "$file"
+    if [ -n "$PUBKEY" ] && command -v minisign >/dev/null; then check_signature "$sums"; fi
     { chmod 0755 "$file" && mv -f "$file" "$PROGRAM"; } || give_up "tootstrap could not be put into ${PROGRAM%/*}."
     say "tootstrap $VERSION is in place, its SHA-256 is right"
 }
