@@ -52,7 +52,7 @@ impl Install {
             return plan::Plan { wishes: self.wishes, json: self.json, jobs: self.jobs, detailed_exitcode: false }.run().await;
         }
         super::need_root()?;
-        lock::is_free(Path::new(lock::PATH))?;
+        let _alone = lock::begin()?;
         let redactor = prepare::redactor();
         let system = prepare::machine();
         let ask = if self.json || self.resume { Ask::Never } else { Ask::OnTerminal };

@@ -1,7 +1,6 @@
 //! `tootstrap owner`: the owner's account.
 
 use std::io::IsTerminal;
-use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
@@ -55,7 +54,7 @@ impl ResetPassword {
     async fn run(self) -> End<Exit> {
         let system = prepare::machine();
         prepare::installed(&system).await?;
-        lock::is_free(Path::new(lock::PATH))?;
+        let _alone = lock::begin()?;
         let given = settings::gather(Options::default(), SecretEnv::default(), None, &system).await.map_err(Trouble::refused)?;
         let resolved = given.recorded.and_then(|recorded| recorded.resolved).ok_or_else(prepare::nothing_here)?;
         let sudo = given.options.sudo_user.as_deref().and_then(|name| name.parse().ok());

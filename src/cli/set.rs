@@ -1,7 +1,6 @@
 //! `tootstrap set`: change a setting of the server that stands.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use anyhow::anyhow;
 use clap::Args;
@@ -79,7 +78,7 @@ impl Set {
         if self.dry_run {
             return plan::Plan { wishes, json: self.json, jobs: install::JOBS, detailed_exitcode: false }.run().await;
         }
-        lock::is_free(Path::new(lock::PATH))?;
+        let _alone = lock::begin()?;
         let Prepared { judged, .. } = prepare::prepare(&wishes, &system, &redactor, Ask::Never).await?;
         let accepted = judged.map_err(|refusal| Trouble::refused(prepare::refused(&refusal)))?;
         let exit = install::carry_out(&accepted, &system, self.json, install::JOBS).await?;
