@@ -5,7 +5,7 @@ PYTHON := /usr/bin/python3
 BED := tests/testbed/bed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build check fmt docs docs-check unit e2e test test-faults demo demo-down clean-cache
+.PHONY: help setup build check fmt docs docs-check deny fuzz unit e2e test test-faults demo demo-down clean-cache
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | expand -t 14
@@ -39,8 +39,14 @@ e2e: dist ## End to end on a real Debian 11 in the pocket internet
 test: setup ## Everything, from format to end to end; closes with how many passed and failed
 	$(PYTHON) tests/run.py
 
+deny: ## Licences, bans, sources and, if the database can be had, advisories of every crate
+	$(PYTHON) tests/run.py deny
+
+fuzz: setup ## A million executions of every fuzz target (about an hour): target/reliability/fuzz/fuzz.json
+	tests/fuzz/run.py
+
 test-faults: dist ## Every fault on the real machine and all fuzzing (≤ 3 h); writes docs/reliability.md
-	$(PYTHON) tests/run.py faults reliability
+	$(PYTHON) tests/run.py faults fuzz reliability
 
 demo: dist ## A bare Debian 11 becomes a Mastodon server before your eyes
 	$(BED) demo --dist dist

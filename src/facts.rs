@@ -148,7 +148,7 @@ async fn memory(host: &dyn Probe) -> anyhow::Result<u64> {
     let meminfo = host.read_text(Path::new("/proc/meminfo")).await?.unwrap_or_default();
     let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kilobytes = total.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    Ok(kilobytes.context("/proc/meminfo has no MemTotal")? * 1024)
+    Ok(kilobytes.context("/proc/meminfo has no MemTotal")?.saturating_mul(1024))
 }
 
 async fn cpus(host: &dyn Probe) -> anyhow::Result<u32> {

@@ -31,6 +31,9 @@ const TRIES: u32 = 5;
 /// The API never makes us wait longer than this for one more try.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
+/// No list is longer, in pages: a zone has 12,000 records at most (linode.md §1.3), an account fewer zones.
+const MOST_PAGES: u32 = 200;
+
 /// TTL of what we make, seconds. The zone's is also how long its negative answers are kept (linode.md §1.3).
 pub const TTL: u32 = 300;
 
@@ -205,6 +208,9 @@ impl Linode {
             items.extend(page.data);
             if number >= page.pages {
                 return Ok(items);
+            }
+            if number == MOST_PAGES {
+                return Err(ApiError::Other { status: 200, reason: format!("a list of {} pages, which cannot be", page.pages) });
             }
             number += 1;
         }

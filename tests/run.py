@@ -17,14 +17,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
+CARGO_DENY = "0.20.2"
+TOOLS = Path(os.environ.get("TOOTSTRAP_CACHE") or Path.home() / ".cache" / "tootstrap") / f"cargo-deny-{CARGO_DENY}"
 
 
 @dataclass
 class Result:
-    """Tests that passed and failed in one stage, and its length in seconds."""
+    """Tests that passed and failed in one stage, checks that could not be made here, and its length in seconds."""
 
     passed: int = 0
     failed: int = 0
+    skipped: int = 0
     seconds: float = 0.0
 
 
@@ -62,13 +65,40 @@ def pytest(paths: list[str]) -> Result:
     count = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
     bad = count["failures"] + count["errors"]
     passed = count["tests"] - bad - count["skipped"]
-    return Result(passed=passed, failed=bad or int(code != 0 or passed == 0))
+    return Result(passed=passed, failed=bad or int(code != 0 or passed == 0), skipped=count["skipped"])
+
+
+def deny() -> Result:
+    """What Cargo.lock may hold (deny.toml), a check a test. The advisories come from GitHub: without it that check is skipped, not passed."""
+    tool = TOOLS / "bin" / "cargo-deny"
+    if not tool.exists():
+        # About two minutes, once. It is no package of Debian's.
+        install = ["cargo", "install", "--quiet", "--locked", "--root", str(TOOLS), f"cargo-deny@{CARGO_DENY}"]
+        if subprocess.run(install, cwd=ROOT, check=False).returncode != 0:
+            return Result(failed=1)
+    result = Result()
+    for check in ("licenses", "bans", "sources"):
+        print(f"{check}:", flush=True)
+        ended = subprocess.run([str(tool), "--offline", "check", check], cwd=ROOT, check=False)
+        result.passed += int(ended.returncode == 0)
+        result.failed += int(ended.returncode != 0)
+    fetched = subprocess.run([str(tool), "fetch", "db"], cwd=ROOT, check=False, timeout=300)
+    if fetched.returncode != 0:
+        print("advisories: SKIPPED, the database of RustSec cannot be had from here")
+        result.skipped = 1
+        return result
+    print("advisories:", flush=True)
+    ended = subprocess.run([str(tool), "check", "--disable-fetch", "advisories"], cwd=ROOT, check=False)
+    result.passed += int(ended.returncode == 0)
+    result.failed += int(ended.returncode != 0)
+    return result
 
 
 STAGES = {
     "format": lambda: plain(["cargo", "fmt", "--check"]),
     "clippy": lambda: plain(["cargo", "clippy", "--all-targets", "--quiet", "--", "-D", "warnings"]),
     "shellcheck": lambda: plain(["shellcheck", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "stackscript").glob("*.sh")), "tests/setup"]),
+    "deny": deny,
     "unit": lambda: cargo_test(["cargo", "test", "--quiet", "--no-fail-fast"]),
     "dist": lambda: plain(["make", "--no-print-directory", "dist"]),
     "bed-cache": lambda: plain(["env", "PYTHONPATH=tests", PYTHON, "-m", "testbed.build"]),
@@ -80,6 +110,7 @@ STAGES = {
 #: Run only when named: `make test-faults`.
 LONG_STAGES = {
     "faults": lambda: pytest(["tests/faults"]),
+    "fuzz": lambda: plain(["tests/fuzz/run.py"]),
     "reliability": lambda: plain([PYTHON, "tests/faults/report.py"]),
 }
 
@@ -95,9 +126,10 @@ def main() -> int:
         results[name].seconds = time.monotonic() - began
     print("\n=== summary")
     for name, result in results.items():
-        print(f"{name:12}{result.passed:5} passed{result.failed:5} failed{result.seconds:8.0f} s")
-    passed, failed = (sum(getattr(result, field) for result in results.values()) for field in ("passed", "failed"))
-    print(f"total: {passed} passed, {failed} failed")
+        skipped = f"{result.skipped:5} SKIPPED" if result.skipped else " " * 13
+        print(f"{name:12}{result.passed:5} passed{result.failed:5} failed{skipped}{result.seconds:8.0f} s")
+    passed, failed, skipped = (sum(getattr(result, field) for result in results.values()) for field in ("passed", "failed", "skipped"))
+    print(f"total: {passed} passed, {failed} failed" + (f", {skipped} SKIPPED (see above why)" if skipped else ""))
     return 1 if failed else 0
 
 

@@ -11,7 +11,8 @@ use askama::filters::Escaper;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EnvFile;
 
-/// Strings of a Compose file: double quotes of YAML, and `$$` for `$`, since Compose interpolates.
+/// Strings of a Compose file: double quotes of YAML, and `$$` for `$`, since Compose interpolates. What YAML 1.1 takes for a line end or
+/// does not print is written as a number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Yaml;
 
@@ -21,9 +22,10 @@ pub(crate) struct Caddy;
 
 /// Whether a value can be written into an env file; if not, why, as the rest of a sentence that begins with the field's name.
 pub fn storable(value: &str) -> Result<(), String> {
-    match value.chars().find(|c| *c == '\'' || *c == '\\' || c.is_control()) {
+    match value.chars().find(|c| matches!(c, '\'' | '\\' | '\u{FFFD}') || c.is_control()) {
         Some('\'') => Err("contains a single quote, which cannot be passed on safely".into()),
         Some('\\') => Err("contains a backslash, which cannot be passed on safely".into()),
+        Some('\u{FFFD}') => Err("contains a character that is not UTF-8".into()),
         Some(_) => Err("contains a line break or another control character".into()),
         None => Ok(()),
     }
@@ -41,8 +43,18 @@ impl Escaper for Yaml {
         if value.chars().any(char::is_control) {
             return Err(fmt::Error);
         }
-        let value = value.replace('\\', r"\\").replace('"', r#"\""#).replace('$', "$$");
-        write!(dest, "\"{value}\"")
+        dest.write_char('"')?;
+        for c in value.chars() {
+            match c {
+                '\\' => dest.write_str(r"\\")?,
+                '"' => dest.write_str(r#"\""#)?,
+                '$' => dest.write_str("$$")?,
+                ' '..='~' => dest.write_char(c)?,
+                c if c.is_alphanumeric() => dest.write_char(c)?,
+                c => write!(dest, "\\U{:08X}", u32::from(c))?,
+            }
+        }
+        dest.write_char('"')
     }
 }
 

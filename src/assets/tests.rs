@@ -31,7 +31,13 @@ fn yaml_value(quoted: &str) -> String {
     let mut characters = inner.chars();
     while let Some(c) = characters.next() {
         match c {
-            '\\' => value.push(characters.next().unwrap()),
+            '\\' => value.push(match characters.next().unwrap() {
+                'U' => {
+                    let digits: String = characters.by_ref().take(8).collect();
+                    u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).unwrap()
+                }
+                c => c,
+            }),
             '$' => {
                 assert_eq!(characters.next(), Some('$'), "a lone $ would be interpolated");
                 value.push('$');

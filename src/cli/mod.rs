@@ -32,7 +32,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::report::Problem;
+use crate::report::{Problem, harmless};
 pub use exit::Exit;
 use exit::{End, Trouble};
 
@@ -125,12 +125,12 @@ fn advice(exit: Exit, remedy: &str) -> String {
 
 /// A line for the operator. A closed terminal is no reason to stop.
 fn tell(text: &str) {
-    let _closed = writeln!(std::io::stdout().lock(), "{text}");
+    let _closed = writeln!(std::io::stdout().lock(), "{}", harmless(text));
 }
 
 /// A line on standard error.
 fn tell_error(text: &str) {
-    let _closed = writeln!(std::io::stderr().lock(), "{text}");
+    let _closed = writeln!(std::io::stderr().lock(), "{}", harmless(text));
 }
 
 /// What only root can do.

@@ -94,9 +94,10 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
     fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
         write!(self.output, "{question}: ")?;
         self.output.flush()?;
-        let mut line = String::new();
-        let read = self.input.read_line(&mut line)?;
-        Ok((read > 0).then(|| line.trim().to_owned()))
+        // What is not UTF-8 shows as such in the answer that is refused.
+        let mut line = Vec::new();
+        let read = self.input.read_until(b'\n', &mut line)?;
+        Ok((read > 0).then(|| String::from_utf8_lossy(&line).trim().to_owned()))
     }
 
     fn say(&mut self, text: &str) -> io::Result<()> {

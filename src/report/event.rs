@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::Redactor;
+use super::{Redactor, harmless};
 use crate::resource::Change;
 
 /// One thing that happened. As JSON the kind stands in `event`.
@@ -163,12 +163,14 @@ impl Counts {
 
     /// Whether something failed or was left out because of a failure or a signal.
     pub fn broken(&self) -> bool {
-        self.failed + self.blocked + self.stopped > 0
+        [self.failed, self.blocked, self.stopped].into_iter().any(|number| number > 0)
     }
 
     /// How many steps there were.
     pub fn total(&self) -> usize {
-        self.unchanged + self.changed + self.pending + self.unknown + self.waiting + self.failed + self.blocked + self.stopped
+        let all = [self.unchanged, self.changed, self.pending, self.unknown, self.waiting, self.failed, self.blocked, self.stopped];
+        // A damaged journal can say anything.
+        all.into_iter().fold(0, usize::saturating_add)
     }
 }
 
@@ -198,7 +200,9 @@ impl Events {
 }
 
 impl Event {
-    fn cleaned(mut self, redactor: &Redactor) -> Self {
+    /// Without secrets, and without what a terminal would obey.
+    pub(super) fn cleaned(mut self, redactor: &Redactor) -> Self {
+        self.names().into_iter().for_each(|name| *name = harmless(name));
         let clean = |text: &mut String| *text = redactor.clean(text);
         match &mut self {
             Self::Started { .. } | Self::Finished { .. } => {}
@@ -225,12 +229,30 @@ impl Event {
         }
         self
     }
+
+    /// Words that hold no secret: those of steps, and the version.
+    fn names(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Started { version, steps, .. } => {
+                std::iter::once(version).chain(steps.iter_mut().flat_map(|step| [&mut step.id, &mut step.title])).collect()
+            }
+            Self::Applying { id, .. } | Self::Waiting { id, .. } | Self::Output { id, .. } => vec![id],
+            Self::Step { id, title, outcome: Outcome::Unknown { after: other } | Outcome::Blocked { by: other }, .. } => {
+                vec![id, title, other]
+            }
+            Self::Step { id, title, .. } => vec![id, title],
+            Self::Note { .. } | Self::Finished { .. } => Vec::new(),
+        }
+    }
 }
 
 fn clean_change(change: &mut Change, redactor: &Redactor) {
     match change {
         Change::Do { what } | Change::Hasten { what } => *what = redactor.clean(what),
         Change::Set { what, from, to } => [what, from, to].into_iter().for_each(|text| *text = redactor.clean(text)),
-        Change::Text { diff, .. } => *diff = redactor.clean(diff),
+        Change::Text { path, diff } => {
+            *path = harmless(path);
+            *diff = redactor.clean(diff);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::append::Appending;
-use super::{Event, Renderer};
+use super::{Event, Redactor, Renderer};
 
 /// Where it is.
 pub const PATH: &str = "/var/lib/tootstrap/journal.jsonl";
@@ -96,9 +96,10 @@ pub fn latest(mut events: Vec<Event>) -> Vec<Event> {
     start.map(|start| events.split_off(start)).unwrap_or_default()
 }
 
-/// `None` for the header, a torn line, and kinds of events that only a newer version knows.
+/// `None` for the header, a torn line, and kinds of events that only a newer version knows. A damaged file shows what it likes no more than
+/// the stream did.
 fn event(line: &[u8]) -> Option<Event> {
-    serde_json::from_slice(line).ok()
+    serde_json::from_slice(line).ok().map(|event: Event| event.cleaned(&Redactor::default()))
 }
 
 #[cfg(test)]

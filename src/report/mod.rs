@@ -2,6 +2,7 @@
 
 mod append;
 mod event;
+mod harmless;
 pub mod journal;
 mod json;
 mod listing;
@@ -16,6 +17,7 @@ mod terminal;
 mod words;
 
 pub use event::{Counts, Event, Events, Outcome, StepInfo};
+pub use harmless::harmless;
 pub use journal::{Follower, Journal};
 pub use json::Json;
 pub use listing::Listing;

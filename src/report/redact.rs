@@ -4,6 +4,8 @@ use std::sync::RwLock;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::harmless;
+
 /// Shorter values are not hidden: they would blank ordinary words.
 const SHORTEST: usize = 6;
 
@@ -24,12 +26,12 @@ impl Redactor {
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
     }
 
-    /// The text with every known secret replaced by `[hidden]`.
+    /// The text with every known secret replaced by `[hidden]`, and [harmless] to a terminal.
     pub fn clean(&self, text: &str) -> String {
         let secrets = self.secrets.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        secrets.iter().fold(text.to_owned(), |text, secret| {
+        harmless(&secrets.iter().fold(text.to_owned(), |text, secret| {
             if text.contains(secret.expose_secret()) { text.replace(secret.expose_secret(), "[hidden]") } else { text }
-        })
+        }))
     }
 }
 

@@ -62,9 +62,9 @@ impl<W: Write + Send> Terminal<W> {
 
     /// One line that stays, with a mark before it and a time after it.
     fn keep(&mut self, color: &str, mark: &str, text: &str, time: &str) -> io::Result<()> {
-        let room = self.width - 4 - time.chars().count() - 1;
+        let room = self.width.saturating_sub(4 + time.chars().count() + 1);
         let text = words::cut(text, room);
-        let gap = " ".repeat(room - text.chars().count());
+        let gap = " ".repeat(room.saturating_sub(text.chars().count()));
         let (mark, time) = (self.paint(color, mark), self.paint(DIM, time));
         writeln!(self.out, "{}", format!("  {mark} {text}{gap} {time}").trim_end())
     }

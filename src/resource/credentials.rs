@@ -58,10 +58,19 @@ pub(super) async fn forget_sudo(host: &dyn Host, name: &UserName) -> anyhow::Res
 }
 
 /// The text with this line, in the place of an older one of the same label. A crash after the file and before the stamp left it there.
-fn with_line(text: &str, label: &str, value: &str) -> String {
-    let others = text.lines().map(|line| if is(line, label) { format!("{label}: {value}\n") } else { format!("{line}\n") });
-    let text: String = others.collect();
-    if has(&text, label) { text } else { format!("{text}{label}: {value}\n") }
+fn with_line(text: &[u8], label: &str, value: &str) -> Vec<u8> {
+    let wanted = format!("{label}: {value}\n").into_bytes();
+    let mut result = Vec::with_capacity(text.len() + wanted.len());
+    for line in lines(text) {
+        result.extend_from_slice(if is(line, label) { &wanted } else { line });
+        if !result.ends_with(b"\n") {
+            result.push(b'\n');
+        }
+    }
+    if !has(text, label) {
+        result.extend(wanted);
+    }
+    result
 }
 
 /// Where the file lies, and whose it is.
@@ -79,17 +88,22 @@ fn file_of(account: &Account) -> PathBuf {
     account.home.join(".credentials")
 }
 
-fn has(text: &str, label: &str) -> bool {
-    text.lines().any(|line| is(line, label))
+fn has(text: &[u8], label: &str) -> bool {
+    lines(text).any(|line| is(line, label))
 }
 
-fn is(line: &str, label: &str) -> bool {
-    line.strip_prefix(label).is_some_and(|rest| rest.starts_with(": "))
+fn is(line: &[u8], label: &str) -> bool {
+    line.strip_prefix(label.as_bytes()).is_some_and(|rest| rest.starts_with(b": "))
+}
+
+/// Each with its end, if it has one. What its owner wrote into the file need not be UTF-8.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n')
 }
 
 async fn if_it_has(host: &dyn Probe, path: PathBuf, label: &str) -> anyhow::Result<Option<PathBuf>> {
     let text = host.read(&path).await?.unwrap_or_default();
-    Ok(has(&String::from_utf8_lossy(&text), label).then_some(path))
+    Ok(has(&text, label).then_some(path))
 }
 
 /// The file that holds the owner's first password. `None`: it was removed, or is not written yet.
@@ -106,11 +120,11 @@ pub(crate) async fn renew_owner_password(host: &dyn Host, sudo: Option<&UserName
         Some(found) => found,
         None => place(host.probe(), sudo).await?,
     };
-    let mut text = String::from_utf8_lossy(&host.read(&path).await?.unwrap_or_default()).into_owned();
+    let mut text = host.read(&path).await?.unwrap_or_default();
     for (label, value) in [("Owner Username", lines.name), ("Owner Email", lines.email), (OWNER_PASSWORD, lines.password.expose_secret())] {
         text = with_line(&text, label, value);
     }
-    host.write(&path, text.as_bytes(), access).await?;
+    host.write(&path, &text, access).await?;
     stamp::write(host, OWNER_STAMP, &path.to_string_lossy()).await?;
     Ok(path)
 }
@@ -119,11 +133,10 @@ pub(crate) async fn renew_owner_password(host: &dyn Host, sudo: Option<&UserName
 pub(crate) async fn forget_owner_password(host: &dyn Host) -> anyhow::Result<Option<PathBuf>> {
     let Some((path, access)) = with_owner_lines(host.probe()).await? else { return Ok(None) };
     let present = host.read(&path).await?.unwrap_or_default();
-    let present = String::from_utf8_lossy(&present);
     if !has(&present, OWNER_PASSWORD) {
         return Ok(None);
     }
-    host.write(&path, without(&present, OWNER_PASSWORD).as_bytes(), access).await?;
+    host.write(&path, &without(&present, OWNER_PASSWORD), access).await?;
     Ok(Some(path))
 }
 
@@ -141,8 +154,8 @@ async fn with_owner_lines(host: &dyn Probe) -> anyhow::Result<Option<(PathBuf, A
     Ok(stat.map(|stat| (path, Access { mode: 0o600, uid: stat.uid, gid: stat.gid })))
 }
 
-fn without(text: &str, label: &str) -> String {
-    text.split_inclusive('\n').filter(|line| !is(line, label)).collect()
+fn without(text: &[u8], label: &str) -> Vec<u8> {
+    lines(text).filter(|line| !is(line, label)).flatten().copied().collect()
 }
 
 /// The file that holds the password of this sudo user. `None`: it was removed, is not written yet, or the account is not ours.
@@ -171,12 +184,11 @@ impl Resource for Credentials {
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let (path, access) = self.place(host.probe()).await?;
-        let present = host.read(&path).await?.unwrap_or_default();
-        let mut text = String::from_utf8_lossy(&present).into_owned();
+        let mut text = host.read(&path).await?.unwrap_or_default();
         for (label, value) in self.lines(host.probe()).await? {
             text = with_line(&text, label, value.expose_secret());
         }
-        host.write(&path, text.as_bytes(), access).await?;
+        host.write(&path, &text, access).await?;
         if let Some((name, _)) = &self.sudo {
             stamp::write(host, &sudo_stamp(name), "written").await?;
         }
@@ -239,6 +251,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_the_operator_wrote_there_stays_as_it_is() {
+        let host = FakeHost::debian();
+        host.machine().place("/root/.credentials", Kind::File, "my note, no line end", 0o600);
+        converge(&host, &credentials(false)).await;
+        assert_eq!(host.machine().text("/root/.credentials"), format!("my note, no line end\n{OWNER}"));
+    }
+
+    #[tokio::test]
     async fn another_sudo_user_gets_a_file_of_its_own() {
         let host = FakeHost::debian();
         let of = |name: &str, password: &str| {
@@ -297,9 +317,9 @@ mod tests {
 
     #[test]
     fn an_older_line_of_the_label_is_replaced() {
-        let text = "# mine\nSudo Password: (unchanged)\nSudo Passwords: x";
-        assert_eq!(with_line(text, "Sudo Password", "p"), "# mine\nSudo Password: p\nSudo Passwords: x\n");
-        assert_eq!(with_line("", "Sudo Password", "p"), "Sudo Password: p\n");
+        let text = b"# mine \xff\nSudo Password: (unchanged)\nSudo Passwords: x";
+        assert_eq!(with_line(text, "Sudo Password", "p"), b"# mine \xff\nSudo Password: p\nSudo Passwords: x\n");
+        assert_eq!(with_line(b"", "Sudo Password", "p"), b"Sudo Password: p\n");
     }
 
     #[tokio::test]

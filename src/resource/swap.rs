@@ -42,7 +42,7 @@ impl SwapFile {
     async fn state(&self, host: &dyn Probe) -> anyhow::Result<State> {
         let swaps = host.read_text(Path::new("/proc/swaps")).await?.unwrap_or_default();
         let (ours, others): (Vec<_>, Vec<_>) = swaps.lines().skip(1).filter_map(parse_swap).partition(|(path, _)| *path == PATH);
-        let others: u64 = others.into_iter().map(|(_, bytes)| bytes).sum();
+        let others = others.into_iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(bytes));
         let space = host.space(Path::new("/")).await?;
         let file = host.stat(Path::new(PATH)).await?.map(|stat| stat.size);
         let affordable = (space.free + file.unwrap_or_default()).saturating_sub(RESERVE);
@@ -74,7 +74,7 @@ impl State {
 fn parse_swap(line: &str) -> Option<(&str, u64)> {
     let mut words = line.split_whitespace();
     let path = words.next()?;
-    Some((path, words.nth(1)?.parse::<u64>().ok()? * 1024))
+    Some((path, words.nth(1)?.parse::<u64>().ok()?.saturating_mul(1024)))
 }
 
 async fn is_refused(host: &dyn Probe) -> anyhow::Result<bool> {

@@ -218,7 +218,7 @@ impl Options {
         if std::mem::take(&mut self.no_harden) {
             self.harden = Some("no".into());
         }
-        let smtp = &mut self.smtp;
+        let (smtp, images, repository) = (&mut self.smtp, &mut self.images, &mut self.docker_repository);
         let fields = [
             &mut self.domain,
             &mut self.subdomain,
@@ -237,6 +237,15 @@ impl Options {
             &mut smtp.login,
             &mut smtp.from,
             &mut smtp.password_file,
+            &mut images.mastodon_version,
+            &mut images.mastodon,
+            &mut images.streaming,
+            &mut images.postgres,
+            &mut images.redis,
+            &mut images.caddy,
+            &mut repository.url,
+            &mut repository.key_file,
+            &mut repository.fingerprint,
         ];
         for field in fields {
             if field.as_ref().is_some_and(|text| text.trim().is_empty()) {

@@ -69,9 +69,11 @@ pub struct SecretEnv {
 
 impl SecretEnv {
     /// Reads this process's environment.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads it; clap reads the rest")]
+    // This is the one place that reads it; clap reads the rest.
     pub fn read() -> Self {
-        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.trim().is_empty()).map(SecretString::from);
+        // What is not UTF-8 is refused by the settings, not passed over here.
+        let variable = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        let variable = |name| variable(name).filter(|value| !value.trim().is_empty()).map(SecretString::from);
         Self { token: variable("TOKEN_PASSWORD").or_else(|| variable("LINODE_TOKEN")), smtp_password: variable("SMTP_PASSWORD") }
     }
 }

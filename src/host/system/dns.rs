@@ -116,7 +116,7 @@ fn answers(answer: &Message, asked: &Message) -> bool {
     answer.metadata.id == asked.metadata.id && answer.metadata.message_type == hickory_proto::op::MessageType::Response && same_question
 }
 
-fn read(message: &Message) -> Answer {
+pub(super) fn read(message: &Message) -> Answer {
     let code = message.metadata.response_code;
     let failed = !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain);
     let records = |section: &[rr::Record]| section.iter().filter_map(record).collect();

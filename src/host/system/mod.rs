@@ -4,6 +4,9 @@ mod accounts;
 mod dns;
 mod files;
 mod foreground;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod lines;
 mod process;
 mod web;

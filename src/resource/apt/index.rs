@@ -103,10 +103,18 @@ async fn fingerprint(host: &dyn Probe, files: &[SourceFile]) -> anyhow::Result<S
     stamp::fingerprint(host, &files.iter().map(|file| file.path.clone()).collect::<Vec<PathBuf>>()).await
 }
 
-/// How apt names the lists of a repository: the URL without scheme, `/` as `_`, `_` as `%5f`.
+/// How apt names the lists of a repository: the URL without scheme and user, `/` as `_`, special characters as `%5f` (apt's
+/// `URItoFileName`).
 fn list_name(url: &str) -> String {
     let name = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
-    name.replace('_', "%5f").replace('/', "_")
+    let (host, path) = name.split_once('/').unwrap_or((name, ""));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let quoted = |c: char| match c {
+        '/' => "_".to_owned(),
+        c if "\\|{}[]<>\"^~_=!@#$%&*".contains(c) => format!("%{:02x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    format!("{host}/{path}").trim_end_matches('/').chars().map(quoted).collect()
 }
 
 impl fmt::Display for Index {

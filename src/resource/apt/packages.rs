@@ -114,8 +114,13 @@ impl Installation<'_> {
         if lost.is_empty() {
             return Err(error).context("packages cannot be installed").remedy("look at the lines above, put apt in order, run this again");
         }
-        for (package, version) in lost {
-            self.gone.insert((package.clone(), version));
+        let known = self.gone.len();
+        self.gone.extend(lost.iter().cloned());
+        if self.gone.len() == known {
+            let error = anyhow::Error::from(error).context("the mirror lists packages that it does not have, and apt asks for no others");
+            return Err(error).remedy("use another mirror in /etc/apt/sources.list, or another Debian release, and run this again");
+        }
+        for (package, _) in lost {
             let next = self.next_version(&package).await?;
             let Some(next) = next else {
                 return Err(error)

@@ -39,13 +39,14 @@ pub(super) async fn moved(host: &dyn Probe, release: Release, files: &[SourceFil
     let mut changed = Vec::new();
     for file in files.iter().filter(|file| has_extension(&file.path, "list")) {
         let mut text = String::new();
-        for line in file.text.lines() {
+        for whole in file.text.split_inclusive('\n') {
+            let line = whole.trim_end_matches(['\r', '\n']);
             let replaced = match Line::parse(line, release) {
                 Some(parsed) => parsed.where_served(host, release).await,
                 None => None,
             };
-            text += &replaced.unwrap_or_else(|| line.to_owned());
-            text.push('\n');
+            text += replaced.as_deref().unwrap_or(line);
+            text += &whole[line.len()..];
         }
         if text != file.text {
             changed.push((file.clone(), text));
@@ -163,6 +164,14 @@ mod tests {
     #[tokio::test]
     async fn what_is_served_stays() {
         assert_eq!(moved_text(|_| ()).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_file_in_which_nothing_moved_stays_whatever_its_line_ends() {
+        for text in [MAIN.trim_end().to_owned(), MAIN.replace('\n', "\r\n"), format!("{MAIN}\n\n# mine")] {
+            let place = |m: &mut crate::host::fake::Machine| m.place("/etc/apt/sources.list", crate::host::Kind::File, &text, 0o644);
+            assert_eq!(moved_text(place).await, None, "{text:?}");
+        }
     }
 
     #[tokio::test]

@@ -72,8 +72,10 @@ impl Database {
             "db/schema.rb",
         ]);
         let answer = host.run(&grep).await.context("cannot read the schema's version from Mastodon's image")?;
-        let digits: String = answer.stdout.chars().filter(char::is_ascii_digit).collect();
-        digits.parse().with_context(|| format!("Mastodon's image has the schema version `{}`", answer.stdout.trim()))
+        // Lines of others may stand around it.
+        let version = answer.stdout.lines().find_map(|line| line.strip_prefix("version: ")).unwrap_or_default();
+        let version: Option<u64> = version.replace('_', "").trim().parse().ok();
+        version.with_context(|| format!("Mastodon's image has the schema version `{}`", answer.stdout.trim()))
     }
 }
 

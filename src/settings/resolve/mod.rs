@@ -1,12 +1,14 @@
 //! From what was asked for to settings that are whole and good, or to every reason why not.
 
+mod software;
+
 use std::net::Ipv4Addr;
 
 use clap::ValueEnum;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::field::{Field, Refusal};
-use super::options::{ImageOptions, Options, RepositoryOptions, SmtpOptions};
+use super::options::{Options, SmtpOptions};
 use super::{
     ApiToken, DockerRepository, DomainName, EmailAddress, Given, Images, OwnerName, PublicAddress, Registrations, Settings, Smtp, UserName,
     address, machine,
@@ -178,7 +180,11 @@ impl Reading<'_> {
         }
         let (name, www) = match subdomain.as_deref() {
             None => (domain.clone(), false),
-            Some("www") => (self.below(&domain, "www").map(|_| domain.clone())?, true),
+            Some("www") => {
+                // It is served too, so the domain has to leave room for it.
+                self.refusal.check(Field::Domain, text, domain.below("www").map_err(|problem| format!("with www. before it {problem}")))?;
+                (domain.clone(), true)
+            }
             Some(subdomain) => (self.below(&domain, subdomain)?, false),
         };
         if ["mastodon", "mstdn"].iter().any(|mark| name.as_str().contains(mark)) {
@@ -249,9 +255,19 @@ impl Reading<'_> {
         let password = self.smtp_password(password);
         let from = match &options.from {
             Some(from) => self.refusal.check(Field::SmtpFrom, from, sender(from))?,
-            None => format!("Mastodon <notifications@{}>", site?),
+            None => self.default_sender(site?)?,
         };
         Some(Smtp { server: server?, port: port?, login: login?, password: password?, from })
+    }
+
+    /// What is written must be accepted when it is read again.
+    fn default_sender(&mut self, site: &DomainName) -> Option<String> {
+        let from = format!("Mastodon <notifications@{site}>");
+        let parsed = sender(&from);
+        if let Err(problem) = &parsed {
+            self.refusal.add(Field::SmtpFrom, format!("is missing, and {from:?} {problem}; give another sender"));
+        }
+        parsed.ok()
     }
 
     fn smtp_login(&mut self, login: Option<&String>) -> Option<String> {
@@ -278,69 +294,6 @@ impl Reading<'_> {
             }
         }
     }
-
-    fn images(&mut self, options: &ImageOptions) -> Images {
-        let default = Images::default();
-        let named = [&options.mastodon, &options.streaming, &options.postgres, &options.redis, &options.caddy];
-        for name in named.into_iter().flatten() {
-            if let Some(c) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "./:@_-".contains(*c))) {
-                self.refusal.value(
-                    Field::Images,
-                    name,
-                    format!("contains {c:?}; give a reference such as ghcr.io/mastodon/mastodon:v4.7.4"),
-                );
-            }
-        }
-        let version =
-            options.mastodon_version.clone().or_else(|| options.mastodon.as_deref().and_then(tag)).unwrap_or(default.mastodon_version);
-        let version = if version.starts_with('v') { version } else { format!("v{version}") };
-        if version[1..].split('.').next().is_none_or(|major| major.parse::<u32>().is_err()) {
-            self.refusal.value(Field::Images, &version, "is no version of Mastodon; give one such as v4.7.4");
-        }
-        let tagged = |given: &Option<String>, name: &str| {
-            let name = given.clone().unwrap_or_else(|| name.to_owned());
-            if tag(&name).is_some() || name.contains('@') { name } else { format!("{name}:{version}") }
-        };
-        Images {
-            mastodon: tagged(&options.mastodon, "ghcr.io/mastodon/mastodon"),
-            streaming: tagged(&options.streaming, "ghcr.io/mastodon/mastodon-streaming"),
-            postgres: options.postgres.clone().unwrap_or(default.postgres),
-            redis: options.redis.clone().unwrap_or(default.redis),
-            caddy: options.caddy.clone().unwrap_or(default.caddy),
-            mastodon_version: version,
-        }
-    }
-
-    fn repository(&mut self, options: &RepositoryOptions) -> DockerRepository {
-        let default = DockerRepository::default();
-        let mut repository = DockerRepository {
-            url: options.url.as_deref().map_or(default.url, |url| url.trim_end_matches('/').to_owned()),
-            key_file: options.key_file.as_ref().map(Into::into),
-            fingerprint: default.fingerprint,
-        };
-        if !repository.url.starts_with("https://") || repository.url.contains(char::is_whitespace) {
-            self.refusal.value(Field::DockerRepository, &repository.url, "is no https:// address");
-        }
-        match (&options.key_file, &options.fingerprint) {
-            (_, Some(text)) => {
-                let fingerprint = text.replace(' ', "").to_ascii_uppercase();
-                if fingerprint.len() != 40 || !fingerprint.chars().all(|c| c.is_ascii_hexdigit()) {
-                    self.refusal.value(Field::DockerRepository, text, "is no fingerprint; give the 40 hexadecimal digits that gpg shows");
-                }
-                repository.fingerprint = fingerprint;
-            }
-            (Some(key), None) => self.refusal.value(Field::DockerRepository, key, "is a key without fingerprint; give both"),
-            (None, None) => {}
-        }
-        repository
-    }
-}
-
-/// The tag of an image reference.
-fn tag(reference: &str) -> Option<String> {
-    let name = reference.split('@').next()?;
-    let (_, tag) = name.rsplit('/').next()?.split_once(':')?;
-    Some(tag.to_owned())
 }
 
 /// `Yes`, `true`, `1`… in any case.
@@ -360,7 +313,7 @@ fn sender(text: &str) -> Result<String, String> {
         Some((name, address)) => {
             let address: EmailAddress = address.parse()?;
             let name = name.trim();
-            if name.contains(['"', '<', '>', ',', ';', ':', '@']) {
+            if name.contains(['"', '<', '>', ',', ';', ':', '@', '(', ')', '[', ']']) {
                 return Err("has a name with a character that needs quoting; use letters, digits and blanks".into());
             }
             Ok(if name.is_empty() { address.to_string() } else { format!("{name} <{address}>") })

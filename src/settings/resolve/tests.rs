@@ -122,6 +122,11 @@ async fn every_bad_value_is_named_as_the_form_calls_it() {
         ("owner_email = 'h`@mail.org'", "owner_email (--owner-email): \"h`@mail.org\" contains ``` before the @"),
         ("[images]\nmastodon_version = 'latest'", "[images]: \"vlatest\" is no version"),
         ("[images]\nredis = 'redis; reboot'", "[images]: \"redis; reboot\" contains ';'"),
+        ("[images]\nmastodon_version = \"v4.7.4\\n\"", "is no version"),
+        ("[images]\ncaddy = '--help'", "[images]: \"--help\" does not begin with a letter or digit"),
+        ("[smtp]\nserver = 'smtp.mail.org'\nlogin = 'x'\nfrom = 'A [x] <a@mail.org>'", "a character that needs quoting"),
+        ("[docker_repository]\nurl = 'https://mirror.org/#x'", "is no https"),
+        ("[docker_repository]\nurl = 'https:///x'", "is no https"),
         ("[docker_repository]\nurl = 'http://mirror.org'", "[docker_repository]: \"http://mirror.org\" is no https"),
         ("[docker_repository]\nkey_file = '/root/key.asc'", "is a key without fingerprint"),
         ("[docker_repository]\nkey_file = '/k'\nfingerprint = '9DC858229FC7DD38854AE2D88D81803C0EBFCD88'", "\"/k\" is no file"),
@@ -133,6 +138,21 @@ async fn every_bad_value_is_named_as_the_form_calls_it() {
         assert!(refusal.to_string().contains(problem), "{text}: {refusal}");
         assert_eq!(refusal.to_string().lines().count(), 1, "{refusal}");
     }
+}
+
+#[tokio::test]
+async fn the_longest_name_leaves_room_for_what_stands_before_it() {
+    let long = format!("{0}.{0}.{0}.{1}.org", "a".repeat(63), "b".repeat(57));
+    let text = GOOD.replace("domain = 'fedi-test.org'", &format!("domain = '{long}'")).replace("subdomain = 'social'", "subdomain = 'www'");
+    assert!(text.contains(&long) && text.contains("'www'"), "{text}");
+    let refusal = refused(&given(&text), &machine()).await.to_string();
+    assert!(refusal.contains("with www. before it is 257 characters long"), "{refusal}");
+
+    let relay = "\n[smtp]\nserver = 'smtp.mail.org'\nlogin = 'x'";
+    let mut given = given(&(text.replace("subdomain = 'www'", "") + relay));
+    given.smtp_password = Some("p".into());
+    let refusal = refused(&given, &machine()).await.to_string();
+    assert!(refusal.contains("--smtp-from: is missing, and \"Mastodon <notifications@"), "{refusal}");
 }
 
 #[tokio::test]

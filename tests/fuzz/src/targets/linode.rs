@@ -1,0 +1,34 @@
+//! What Linode's API and the name servers of the world answer.
+
+use std::sync::Arc;
+
+use tootstrap::linode::Linode;
+use tootstrap::resource::{DnsRecord, DnsZone, Published, Wanted};
+use tootstrap::settings::{ApiToken, DomainName, EmailAddress};
+
+use super::Trial;
+
+const SLOTS: [&str; 5] = [
+    "http https://api.linode.com/v4/domains?",
+    "http https://api.linode.com/v4/domains/",
+    "http https://api.linode.com/v4/domains",
+    "dns",
+    "reachable",
+];
+
+pub fn run(data: &[u8]) {
+    let mut trial = Trial::new(data, &SLOTS, 5);
+    let token: ApiToken = "0123456789abcdef".repeat(4).parse().expect("a token");
+    let linode = || Arc::new(Linode::new(token.clone()));
+    let site: DomainName = "social.fedi-test.org".parse().expect("a name");
+    let contact: EmailAddress = "a@fedi-test.org".parse().expect("an address");
+    let wanted =
+        ["203.0.113.10", "2001:db8:88::10"].map(|address| Wanted { name: site.clone(), address: address.parse().expect("an address") });
+    let domain = "fedi-test.org".parse().expect("a name");
+    trial.converge(&DnsZone { linode: linode(), domain, site, contact, wanted: wanted.to_vec() });
+    for wanted in &wanted {
+        trial.converge(&DnsRecord { linode: linode(), wanted: wanted.clone(), ours: vec![wanted.address], replace: false });
+    }
+    trial.converge(&Published { wanted: wanted.to_vec(), linode: Some(linode()) });
+    trial.converge(&Published { wanted: wanted.to_vec(), linode: None });
+}

@@ -1,0 +1,30 @@
+//! What PostgreSQL and Rails print, with lines of logs in between.
+
+use tootstrap::resource::mastodon::{Database, Owner, Seeds};
+use tootstrap::settings::Registrations;
+
+use super::Trial;
+
+const SLOTS: [&str; 6] = [
+    "run docker ps --quiet",
+    "run docker exec --interactive",
+    "run docker compose --project-directory /opt/mastodon run --rm -T --no-deps --entrypoint grep",
+    "run docker compose --project-directory /opt/mastodon",
+    "file /var/lib/tootstrap/stamps/app-schema",
+    "file /var/lib/tootstrap/stamps/app-seeds",
+];
+
+pub fn run(data: &[u8]) {
+    let mut trial = Trial::new(data, &SLOTS, 2);
+    trial.converge(&Database::new("v4.7.4", true));
+    let contact = "a@fedi-test.org".parse().expect("an address");
+    let seeds = Seeds { registrations: Registrations::Open, contact, media_days: 7 };
+    let owner = Owner {
+        name: "alice".parse().expect("a name"),
+        email: "alice@fedi-test.org".parse().expect("an address"),
+        password: "password".into(),
+        email_is_ours: true,
+        seeds,
+    };
+    trial.converge(&owner);
+}
