@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::append::Appending;
@@ -35,6 +36,8 @@ impl Renderer for Journal {
 /// Reads the journal while another process writes it.
 pub struct Follower {
     path: PathBuf,
+    /// Number of the file that the offset is meant for.
+    inode: Option<u64>,
     offset: u64,
     /// A line whose end is not written yet.
     open: Vec<u8>,
@@ -43,21 +46,16 @@ pub struct Follower {
 impl Follower {
     /// From the beginning.
     pub fn from_start(path: &Path) -> Self {
-        Self::from(path, 0)
+        Self { path: path.to_owned(), inode: None, offset: 0, open: Vec::new() }
     }
 
     /// From what is there now on: only what comes later.
     pub fn from_end(path: &Path) -> io::Result<Self> {
         match std::fs::metadata(path) {
-            Ok(found) => Ok(Self::from(path, found.len())),
+            Ok(found) => Ok(Self { inode: Some(found.ino()), offset: found.len(), ..Self::from_start(path) }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::from_start(path)),
             Err(error) => Err(error),
         }
-    }
-
-    /// From this byte on.
-    pub fn from(path: &Path, offset: u64) -> Self {
-        Self { path: path.to_owned(), offset, open: Vec::new() }
     }
 
     /// What was written since the last time. No journal: nothing.
@@ -67,9 +65,10 @@ impl Follower {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        if file.metadata()?.len() < self.offset {
-            // It was put aside and begun anew.
-            (self.offset, self.open) = (0, Vec::new());
+        let found = file.metadata()?;
+        if self.inode != Some(found.ino()) || found.len() < self.offset {
+            // It was put aside and begun anew, or is seen for the first time.
+            (self.inode, self.offset, self.open) = (Some(found.ino()), 0, Vec::new());
         }
         file.seek(SeekFrom::Start(self.offset))?;
         let count = match file.read_to_end(&mut self.open) {
@@ -161,6 +160,20 @@ mod tests {
         assert_eq!(follower.news().unwrap().len(), 1);
         write(&path, &events[1..2]);
         assert_eq!(debug(&follower.news().unwrap()), debug(&events[1..2]));
+    }
+
+    #[test]
+    fn one_that_was_put_aside_and_begun_anew_is_read_from_its_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        File::options().create(true).append(true).open(&path).unwrap().write_all(b"{\"versio\n").unwrap();
+        let mut followers = [Follower::from_start(&path), Follower::from_end(&path).unwrap()];
+        assert!(followers.iter_mut().all(|follower| follower.news().unwrap().is_empty()));
+        let events = sample::run();
+        write(&path, &events);
+        for mut follower in followers {
+            assert_eq!(debug(&follower.news().unwrap()), debug(&events));
+        }
     }
 
     #[test]

@@ -19,10 +19,12 @@ const SLOTS: [&str; 3] = ["journal", "file /etc/tootstrap/secrets.toml", "file /
 pub fn run(data: &[u8]) {
     let mut trial = Trial::new(data, &SLOTS, 3);
     if let Some(journal) = trial.next().as_ref().and_then(|machine| machine.part("journal")) {
-        let path = scratch();
+        let directory = scratch();
+        let path = directory.join("journal.jsonl");
+        fs::create_dir(&directory).expect("a directory");
         fs::write(&path, journal).expect("a file");
         let told = std::panic::catch_unwind(|| one_journal(&path));
-        fs::remove_file(&path).expect("the file");
+        fs::remove_dir_all(&directory).expect("the directory");
         if let Err(panic) = told {
             std::panic::resume_unwind(panic);
         }
@@ -35,11 +37,11 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// A file of this process and of this run.
+/// A directory of this process and of this run: what is put aside lies beside.
 fn scratch() -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let directory = if Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
-    directory.join(format!("tootstrap-journal-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)))
+    let parent = if Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
+    parent.join(format!("tootstrap-journal-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// It can be read and shown, and what is added to it is read again.
