@@ -71,6 +71,22 @@ BAD = [
 ]
 
 
+#: Of a mail relay; what is not named is as here.
+RELAY = {"SMTP_SERVER": "relay.example.org", "SMTP_PORT": "587", "SMTP_LOGIN": "me", "SMTP_PASSWORD": "word of the relay"}
+BAD_RELAYS = [
+    ({"SMTP_SERVER": "smtps://relay.example.org"}, "--smtp-server"),
+    ({"SMTP_SERVER": ""}, "--smtp-server"),
+    ({"SMTP_PORT": "0"}, "--smtp-port"),
+    ({"SMTP_PORT": "submission"}, "--smtp-port"),
+    ({"SMTP_LOGIN": ""}, "--smtp-login"),
+    ({"SMTP_PASSWORD": ""}, "--smtp-password-file"),
+    ({"SMTP_PASSWORD": "two\nlines"}, "--smtp-password-file"),
+    ({"SMTP_PASSWORD": "it's two\nlines"}, "--smtp-password-file"),
+    ({"SMTP_FROM_ADDRESS": "nobody"}, "--smtp-from"),
+    ({"SMTP_FROM_ADDRESS": "a, b <noreply@example.org>"}, "--smtp-from"),
+]
+
+
 @pytest.fixture(scope="module")
 def untouched(bare: Bed, uploaded: Product) -> Mapping[str, list[str]]:
     return fingerprint(bare.machine)
@@ -85,6 +101,17 @@ def test_a_bad_answer_is_refused(bare: Bed, uploaded: Product, untouched: dict[s
     if bad.field == "token_password":
         assert bad.value.strip() not in run.text, "the token is in the message"
     assert bare.services.control.domains() == []
+    assert not bare.machine.exists("/opt/mastodon")
+
+
+@pytest.mark.parametrize(("bad", "names"), BAD_RELAYS, ids=str)
+def test_a_bad_mail_relay_is_refused(bare: Bed, uploaded: Product, untouched: dict[str, list[str]], bad: dict[str, str], names: str) -> None:
+    # Good answers of a form that was refused before would fill the gap.
+    bare.machine.remove("/etc/tootstrap/answers.toml")
+    run = uploaded.plain("install", env={**environment(FORM), "TOKEN_PASSWORD": where.TOKEN, **RELAY, **bad})
+    assert run.status == REFUSED, run.text
+    assert names in run.text, run.text
+    assert RELAY["SMTP_PASSWORD"] not in run.text and "two\nlines" not in run.text, "the password is in the message"
     assert not bare.machine.exists("/opt/mastodon")
 
 
