@@ -14,6 +14,7 @@ from . import guest, mounts, procs, supervisor
 from .cgroup import Subtree
 from .disk import Disk
 from .layout import Layout
+from .net import Network
 from .sh import BedError, run
 
 ENVIRONMENT = {
@@ -115,6 +116,7 @@ class Machine:
         self.kill()
         self.disk.unmount()
         self.disk.replace("power-cut")
+        Network(self.layout).plug_machine()
         self.disk.discard("power-cut")
 
     # --- disk
@@ -141,6 +143,8 @@ class Machine:
         self.kill()
         self.disk.unmount()
         self.disk.replace(name)
+        # The namespace outlives a machine that was killed, with its firewall.
+        Network(self.layout).plug_machine()
         if boot:
             self.boot()
 

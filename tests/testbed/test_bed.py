@@ -11,7 +11,7 @@ from testbed import clock
 from testbed import layout as where
 from testbed.bed import Bed
 from testbed.layout import GIB
-from testbed.sh import BedError
+from testbed.sh import BedError, run
 from testbed.traces import traces
 
 NAME = "selftest"
@@ -99,6 +99,15 @@ def test_a_reboot_and_its_clean_network(bed: Bed) -> None:
     assert bed.machine.get("/proc/sys/kernel/random/boot_id") != boot_id
     assert "leftover" not in bed.machine.sh("ip -o link")
     assert bed.machine.sh("cat /sys/class/dmi/id/sys_vendor") == "Akamai\n"
+
+
+def test_another_disk_does_not_inherit_the_firewall_of_the_machine_before(bed: Bed) -> None:
+    rules = ["ip", "netns", "exec", bed.layout.vm, "iptables"]
+    bed.machine.snapshot("without-rules")
+    run([*rules, "-A", "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"])
+    assert "--dport 22" in run([*rules, "-S"]).stdout
+    bed.machine.restore("without-rules")
+    assert "--dport 22" not in run([*rules, "-S"]).stdout
 
 
 def test_a_power_cut_loses_what_was_not_synced(bed: Bed) -> None:
