@@ -3,7 +3,7 @@
 //! The work is done by a transient systemd unit (`tootstrap work`), so a closed window or a lost connection does not matter: this process
 //! only watches. Settings and secrets reach the unit through an inherited pipe, never through its environment or a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -15,11 +15,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::exit::{End, Exit, Trouble};
 use super::follow::{self, EVERY, Watch, renderer};
 use super::prepare::{self, Ask, Prepared, Wishes};
-use super::{answers, closing, lock, logging, plan, tell, tell_error};
+use super::{answers, closing, lock, logging, plan, tell, tell_error, tracing};
 use crate::host::system::System;
 use crate::host::{Cmd, Host, HostError, Probe};
 use crate::report::{Follower, Journal, Made, WithRemedy, journal, made};
-use crate::settings::{Accepted, Handover, Settings};
+use crate::settings::{Handover, Settings};
 
 /// How many steps run at once unless told otherwise. Most of them wait for the network or the disk.
 pub(super) const JOBS: usize = 8;
@@ -41,6 +41,9 @@ pub(super) struct Install {
     /// How many steps run at once
     #[arg(long, value_name = "N", default_value_t = JOBS)]
     jobs: usize,
+    /// Write a Chrome trace of steps, commands and waits there, critical path marked (for ui.perfetto.dev)
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    trace: Option<PathBuf>,
     /// Go on with the recorded settings after a restart of the machine (used by tootstrap-resume.service)
     #[arg(long, hide = true)]
     resume: bool,
@@ -61,7 +64,16 @@ impl Install {
             Ok(accepted) => accepted,
             Err(refusal) => return Err(answers::keep(&refusal, given, &system).await),
         };
-        let exit = carry_out(&accepted, &system, self.json, self.jobs).await?;
+        let trace = match &self.trace {
+            Some(path) => Some(tracing::begin(path, &system).await.map_err(Trouble::refused)?),
+            None => None,
+        };
+        let mut handover = Handover::new(&accepted.settings, self.jobs, accepted.notes.clone());
+        handover.trace.clone_from(&trace);
+        let exit = carry_out(&handover, &system, self.json).await?;
+        if let Some(path) = trace {
+            tell_error(&tracing::end(&path, &system).await);
+        }
         if matches!(exit, Exit::Done | Exit::Waiting) && !self.json {
             close(&accepted.settings, &system).await;
         }
@@ -90,10 +102,10 @@ async fn close(settings: &Settings, system: &System) {
     }
 }
 
-/// Makes the machine as these settings say, and tells how that goes.
-pub(super) async fn carry_out(accepted: &Accepted, system: &System, json: bool, jobs: usize) -> End<Exit> {
+/// Makes the machine as what is handed over says, and tells how that goes.
+pub(super) async fn carry_out(handover: &Handover, system: &System, json: bool) -> End<Exit> {
     begin_lists()?;
-    work(&Handover::new(&accepted.settings, jobs, accepted.notes.clone()), system, json).await
+    work(handover, system, json).await
 }
 
 /// Starts the unit and watches it to its end.

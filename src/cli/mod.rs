@@ -24,6 +24,7 @@ mod secret;
 mod set;
 mod status;
 mod tootctl;
+mod tracing;
 mod work;
 
 use std::ffi::OsString;

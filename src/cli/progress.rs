@@ -37,7 +37,7 @@ impl Progress {
                 self.ended += 1;
                 self.failed += usize::from(matches!(outcome, crate::report::Outcome::Failed { .. }));
             }
-            Event::Output { .. } | Event::Note { .. } | Event::Finished { .. } => {}
+            Event::Output { .. } | Event::Span { .. } | Event::Note { .. } | Event::Finished { .. } => {}
         }
     }
 

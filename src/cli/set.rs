@@ -9,7 +9,7 @@ use super::exit::{End, Exit, Trouble};
 use super::prepare::{self, Ask, Prepared, Wishes};
 use super::{install, lock, need_root, plan, secret, tell};
 use crate::report::WithRemedy;
-use crate::settings::{self, Given, KEYS, Key, Later, Options, SecretEnv};
+use crate::settings::{self, Given, Handover, KEYS, Key, Later, Options, SecretEnv};
 
 /// Change a setting later, and make the machine so
 ///
@@ -81,7 +81,8 @@ impl Set {
         let _alone = lock::begin()?;
         let Prepared { judged, .. } = prepare::prepare(&wishes, &system, &redactor, Ask::Never).await?;
         let accepted = judged.map_err(|refusal| Trouble::refused(prepare::refused(&refusal)))?;
-        let exit = install::carry_out(&accepted, &system, self.json, install::JOBS).await?;
+        let handover = Handover::new(&accepted.settings, install::JOBS, accepted.notes.clone());
+        let exit = install::carry_out(&handover, &system, self.json).await?;
         if matches!(exit, Exit::Done | Exit::Waiting) && !self.json {
             let now = settings::gather(Options::default(), SecretEnv::default(), None, &system).await?;
             for change in &changes {

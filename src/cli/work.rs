@@ -14,7 +14,7 @@ use super::{answers, lock, logging, prepare};
 use crate::host::system::System;
 use crate::host::{Access, Host, Probe};
 use crate::plan::{self, Inputs};
-use crate::report::{Events, Journal, Made, Redactor, Renderer, journal, made, render};
+use crate::report::{Events, Journal, Made, Redactor, Renderer, Trace, journal, made, render};
 use crate::resource::docker::remember_definitions;
 use crate::resume::COMPLETE;
 use crate::run::{Engine, Mode, Stop};
@@ -41,7 +41,7 @@ impl Work {
 
 async fn run(redactor: &Arc<Redactor>) -> End<Exit> {
     let handover = receive()?;
-    let (jobs, notes) = (handover.jobs, handover.notes.clone());
+    let (jobs, notes, trace) = (handover.jobs, handover.notes.clone(), handover.trace.clone());
     let settings = handover.settings().map_err(Trouble::refused)?;
     hide(&settings, redactor);
     let _lock = lock::take(Path::new(lock::PATH))?;
@@ -55,18 +55,26 @@ async fn run(redactor: &Arc<Redactor>) -> End<Exit> {
         redactor.hide(secret);
     }
 
-    let renderers: Vec<Box<dyn Renderer>> =
+    let plan = plan::build(&Inputs { settings, facts, secrets });
+    let trace = trace.map(|path| (path, Trace::of(&plan)));
+    let mut renderers: Vec<Box<dyn Renderer>> =
         vec![Box::new(Journal::open(Path::new(journal::PATH))?), Box::new(Made::open(Path::new(made::PATH))?)];
+    renderers.extend(trace.as_ref().map(|(_, trace)| Box::new(trace.clone()) as Box<dyn Renderer>));
     let (events, stream) = Events::new(Arc::clone(redactor));
     let telling = tokio::spawn(render(stream, renderers));
     for note in notes {
         events.note(note);
     }
-    let plan = plan::build(&Inputs { settings, facts, secrets });
     let engine = Engine { host: Arc::new(system.clone()), events, stop, jobs };
     let report = engine.run(plan, Mode::Apply).await;
     drop(engine);
     telling.await.context("the journal could not be ended")?;
+    if let Some((path, trace)) = trace
+        && let Err(error) = system.write(&path, &trace.to_json(), Access::root(0o600)).await
+    {
+        // The process that waits for the file says so too.
+        log::error!("the trace is lost: {error}");
+    }
 
     let exit = Exit::of_counts(&report.counts);
     if matches!(exit, Exit::Done | Exit::Waiting) {

@@ -1,5 +1,6 @@
 //! HTTP requests and answers as plain data.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -101,6 +102,14 @@ impl Request {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+}
+
+/// Method and URL, and the socket if there is one.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", format!("{:?}", self.method).to_uppercase(), self.url)?;
+        self.socket.as_ref().map_or(Ok(()), |socket| write!(f, " at {}", socket.display()))
     }
 }
 

@@ -10,6 +10,7 @@ pub mod fake;
 mod http;
 pub mod system;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -128,6 +129,14 @@ pub struct Question {
     pub name: String,
     /// Record type.
     pub kind: RecordType,
+}
+
+/// Type, name and server.
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", format!("{:?}", self.kind).to_uppercase(), self.name)?;
+        self.server.map_or(Ok(()), |server| write!(f, " at {server}"))
+    }
 }
 
 /// One resource record, its data as text: an address, a name (lower case, no final dot), `10 mail.example.org` for MX.

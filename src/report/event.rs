@@ -65,6 +65,19 @@ pub enum Event {
         /// Seconds from its first check to its end.
         seconds: f64,
     },
+    /// A part of a step took time. Traces are made of these; nobody else tells them.
+    Span {
+        /// Which step.
+        id: String,
+        /// What the time went into.
+        part: Part,
+        /// The command, the address, the name that was looked up. Empty where the part says all.
+        what: String,
+        /// Seconds from the start of the run to its begin.
+        began: f64,
+        /// Seconds it took.
+        seconds: f64,
+    },
     /// Something the operator should know that belongs to no step.
     Note {
         /// When.
@@ -83,6 +96,30 @@ pub enum Event {
         /// Nothing failed and nothing is waited for.
         complete: bool,
     },
+}
+
+/// What time within a step goes into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// All of the step, from its first check to its end.
+    Whole,
+    /// Looking what differs.
+    Check,
+    /// Making it so.
+    Apply,
+    /// Between two looks while something is waited for.
+    Pause,
+    /// Until another step released what only one can use at a time.
+    Lock,
+    /// Until fewer than `--jobs` others were at work.
+    Slot,
+    /// A command.
+    Command,
+    /// An HTTP exchange.
+    Request,
+    /// A question to a name server.
+    Lookup,
 }
 
 /// A step as announced.
@@ -207,7 +244,7 @@ impl Event {
         match &mut self {
             Self::Started { .. } | Self::Finished { .. } => {}
             Self::Applying { changes, .. } => changes.iter_mut().for_each(|change| clean_change(change, redactor)),
-            Self::Waiting { what, .. } => clean(what),
+            Self::Waiting { what, .. } | Self::Span { what, .. } => clean(what),
             Self::Output { line, .. } => clean(line),
             Self::Note { text, .. } => clean(text),
             Self::Step { outcome, changes, .. } => {
@@ -236,7 +273,7 @@ impl Event {
             Self::Started { version, steps, .. } => {
                 std::iter::once(version).chain(steps.iter_mut().flat_map(|step| [&mut step.id, &mut step.title])).collect()
             }
-            Self::Applying { id, .. } | Self::Waiting { id, .. } | Self::Output { id, .. } => vec![id],
+            Self::Applying { id, .. } | Self::Waiting { id, .. } | Self::Output { id, .. } | Self::Span { id, .. } => vec![id],
             Self::Step { id, title, outcome: Outcome::Unknown { after: other } | Outcome::Blocked { by: other }, .. } => {
                 vec![id, title, other]
             }

@@ -1,4 +1,4 @@
-//! The journal: every event of every run, for `status`, for followers and for whoever looks for a cause later.
+//! The journal: every event (but spans) of every run, for `status`, for followers and for whoever looks for a cause later.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -25,6 +25,9 @@ impl Journal {
 
 impl Renderer for Journal {
     fn event(&mut self, event: &Event) -> io::Result<()> {
+        if let Event::Span { .. } = event {
+            return Ok(());
+        }
         self.file.append(event)?;
         match event {
             Event::Started { .. } | Event::Step { .. } | Event::Finished { .. } => self.file.sync(),

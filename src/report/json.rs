@@ -1,4 +1,4 @@
-//! Every event as one line of JSON.
+//! Every event but spans as one line of JSON.
 
 use std::io::{self, Write};
 
@@ -18,6 +18,9 @@ impl<W: Write + Send> Json<W> {
 
 impl<W: Write + Send> Renderer for Json<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
+        if let Event::Span { .. } = event {
+            return Ok(());
+        }
         serde_json::to_writer(&mut self.out, event)?;
         self.out.write_all(b"\n")?;
         self.out.flush()

@@ -86,7 +86,7 @@ impl<W: Write + Send> Renderer for Listing<W> {
                     writeln!(self.out, "{line}")?;
                 }
             }
-            Event::Applying { .. } | Event::Waiting { .. } | Event::Output { .. } => {}
+            Event::Applying { .. } | Event::Waiting { .. } | Event::Output { .. } | Event::Span { .. } => {}
         }
         self.out.flush()
     }

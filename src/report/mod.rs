@@ -1,4 +1,4 @@
-//! 5. report: telling it. One stream of events; terminal, plain log, JSON lines and journal are consumers.
+//! 5. report: telling it. One stream of events; terminal, plain log, JSON lines, journal and trace are consumers.
 
 mod append;
 mod event;
@@ -14,9 +14,10 @@ mod render;
 #[cfg(test)]
 pub(crate) mod sample;
 mod terminal;
+mod trace;
 mod words;
 
-pub use event::{Counts, Event, Events, Outcome, StepInfo};
+pub use event::{Counts, Event, Events, Outcome, Part, StepInfo};
 pub use harmless::harmless;
 pub use journal::{Follower, Journal};
 pub use json::Json;
@@ -27,4 +28,5 @@ pub use problem::{Problem, WithRemedy};
 pub use redact::Redactor;
 pub use render::{Renderer, render};
 pub use terminal::Terminal;
+pub use trace::Trace;
 pub(crate) use words::wrap;

@@ -138,6 +138,7 @@ impl<W: Write + Send> Terminal<W> {
                 Ok(())
             }
             Event::Step { id, outcome, changes, seconds, .. } => self.step(id, outcome, &words::first_of(changes), *seconds),
+            Event::Span { .. } => Ok(()),
             Event::Note { text, .. } => self.keep_all(YELLOW, "!", text),
             Event::Finished { counts, seconds, .. } => {
                 self.under_way = false;
@@ -158,7 +159,7 @@ impl<W: Write + Send> Terminal<W> {
 impl<W: Write + Send> Renderer for Terminal<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         self.endings.see(event);
-        if let Event::Output { .. } = event {
+        if let Event::Output { .. } | Event::Span { .. } = event {
             // The next tick shows it: output can come faster than anyone reads.
             return self.tell(event);
         }

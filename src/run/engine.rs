@@ -10,9 +10,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Stop;
+use super::spans::Spans;
+use super::watched::Watched;
 use crate::host::{Host, HostError};
 use crate::plan::{Plan, Step};
-use crate::report::{Counts, Event, Events, Outcome, Problem, StepInfo};
+use crate::report::{Counts, Event, Events, Outcome, Part, Problem, StepInfo};
 use crate::resource::{Change, Drift, Lock};
 
 /// Whether anything may be changed.
@@ -55,7 +57,7 @@ impl Engine {
         let preview = mode == Mode::Preview;
         self.events.emit(Event::Started { at: Timestamp::now(), version: env!("CARGO_PKG_VERSION").into(), preview, steps });
 
-        let outcomes = self.run_steps(Arc::new(plan), mode).await;
+        let outcomes = self.run_steps(Arc::new(plan), mode, began).await;
 
         let mut counts = Counts::default();
         for (_, outcome) in &outcomes {
@@ -66,10 +68,8 @@ impl Engine {
         Report { outcomes, counts }
     }
 
-    async fn run_steps(&self, plan: Arc<Plan>, mode: Mode) -> Vec<(String, Outcome)> {
+    async fn run_steps(&self, plan: Arc<Plan>, mode: Mode, began: Instant) -> Vec<(String, Outcome)> {
         let shared = Arc::new(Shared {
-            host: Arc::clone(&self.host),
-            events: self.events.clone(),
             stop: self.stop.clone(),
             slots: Semaphore::new(self.jobs.max(1)),
             locks: [Lock::Apt, Lock::Accounts].map(|lock| (lock, Arc::default())).into(),
@@ -80,8 +80,10 @@ impl Engine {
         let mut tasks = JoinSet::new();
         for (index, sender) in senders.into_iter().enumerate() {
             let (shared, plan, receivers) = (Arc::clone(&shared), Arc::clone(&plan), Arc::clone(&receivers));
+            let spans = Spans { id: plan.steps()[index].id.clone(), events: self.events.clone(), began };
+            let host = Watched::new(Arc::clone(&self.host), spans.clone());
             tasks.spawn(async move {
-                let run = StepRun { step: &plan.steps()[index], plan: &plan, shared: &shared, ended: &receivers };
+                let run = StepRun { step: &plan.steps()[index], plan: &plan, shared: &shared, ended: &receivers, host, spans };
                 sender.send_replace(Some(run.to_end().await));
             });
         }
@@ -97,8 +99,6 @@ impl Engine {
 }
 
 struct Shared {
-    host: Arc<dyn Host>,
-    events: Events,
     stop: Stop,
     slots: Semaphore,
     locks: HashMap<Lock, Arc<Mutex<()>>>,
@@ -110,6 +110,8 @@ struct StepRun<'a> {
     plan: &'a Plan,
     shared: &'a Shared,
     ended: &'a [Ended],
+    host: Watched,
+    spans: Spans,
 }
 
 /// What a step did besides its outcome.
@@ -121,7 +123,7 @@ impl StepRun<'_> {
             Ok(unknown_until) => unknown_until,
             Err(outcome) => return self.tell((outcome, Vec::new()), Instant::now()),
         };
-        let _exclusive = self.lock().await;
+        let _exclusive = self.spans.waited(Part::Lock, self.lock()).await;
         let began = Instant::now();
         let done = match self.shared.mode {
             Mode::Apply => self.converge().await,
@@ -236,35 +238,39 @@ impl StepRun<'_> {
             if let (Ok(Drift { wait: Some(wait), .. }), false) = (&drift, told) {
                 told = true;
                 let what = wait.what.clone();
-                self.shared.events.emit(Event::Waiting { at: Timestamp::now(), id: self.step.id.clone(), what });
+                self.spans.events.emit(Event::Waiting { at: Timestamp::now(), id: self.step.id.clone(), what });
             }
             self.pause().await;
         }
     }
 
     async fn pause(&self) {
-        tokio::select! {
-            () = tokio::time::sleep(self.step.patience.every) => {}
-            () = self.shared.stop.drain() => {}
-        }
+        let pause = async {
+            tokio::select! {
+                () = tokio::time::sleep(self.step.patience.every) => {}
+                () = self.shared.stop.drain() => {}
+            }
+        };
+        self.spans.time(Part::Pause, "", pause).await;
     }
 
     async fn check(&self) -> anyhow::Result<Drift> {
-        let _slot = self.shared.slots.acquire().await?;
-        self.step.resource.check(self.shared.host.probe()).await
+        let _slot = self.spans.waited(Part::Slot, self.shared.slots.acquire()).await?;
+        self.spans.time(Part::Check, "", self.step.resource.check(self.host.probe())).await
     }
 
     async fn apply(&self, changes: &[Change]) -> anyhow::Result<()> {
-        let _slot = self.shared.slots.acquire().await?;
-        let (id, events) = (self.step.id.clone(), self.shared.events.clone());
+        let _slot = self.spans.waited(Part::Slot, self.shared.slots.acquire()).await?;
+        let (id, events) = (self.step.id.clone(), self.spans.events.clone());
         events.emit(Event::Applying { at: Timestamp::now(), id: id.clone(), changes: changes.to_vec() });
         let lines = move |line: &str| events.emit(Event::Output { id: id.clone(), line: line.to_owned() });
-        let host = self.shared.host.with_lines(Arc::new(lines));
-        self.step.resource.apply(&*host).await
+        let host = self.host.with_lines(Arc::new(lines));
+        self.spans.time(Part::Apply, "", self.step.resource.apply(&*host)).await
     }
 
     fn tell(&self, (outcome, changes): Done, began: Instant) -> Outcome {
-        self.shared.events.emit(Event::Step {
+        self.spans.tell(Part::Whole, "", began);
+        self.spans.events.emit(Event::Step {
             at: Timestamp::now(),
             id: self.step.id.clone(),
             title: self.step.resource.to_string(),

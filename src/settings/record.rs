@@ -1,5 +1,7 @@
 //! Settings on disk, and on their way to the process that applies them.
 
+use std::path::PathBuf;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -141,6 +143,8 @@ pub struct Handover {
     pub jobs: usize,
     /// Sentences for the operator, shown again in the record of the run.
     pub notes: Vec<String>,
+    /// Where the trace of the run goes; absolute.
+    pub trace: Option<PathBuf>,
 }
 
 impl Handover {
@@ -153,6 +157,7 @@ impl Handover {
             smtp_password: settings.smtp.as_ref().map(|smtp| smtp.password.expose_secret().to_owned()),
             jobs,
             notes,
+            trace: None,
         }
     }
 
