@@ -45,8 +45,8 @@ deny: ## Licences, bans, sources and, if the database can be had, advisories of 
 fuzz: setup ## A million executions of every fuzz target (about an hour): target/reliability/fuzz/fuzz.json
 	tests/fuzz/run.py
 
-test-faults: dist ## Every fault on the real machine and all fuzzing (≤ 3 h); writes docs/reliability.md
-	$(PYTHON) tests/run.py faults fuzz reliability
+test-faults: dist ## Every fault on the real machine, all fuzzing, deny.toml (≤ 3 h); writes docs/reliability.md
+	$(PYTHON) tests/run.py deny faults fuzz reliability
 
 demo: dist ## A bare Debian 11 becomes a Mastodon server before your eyes
 	$(BED) demo --dist dist
