@@ -1,15 +1,20 @@
 //! `tootstrap logs`: what the containers say.
 
+use std::io::IsTerminal;
+
 use clap::Args;
 
 use super::exit::{End, Exit};
 use super::prepare;
 use crate::host::Cmd;
-use crate::host::system::become_command;
+use crate::host::system::{become_command, hand_on};
 use crate::resource::docker::compose;
 
 /// How many lines of each container are shown unless told otherwise.
 const LINES: u32 = 100;
+
+/// What Compose 2.26 prints before every line, whatever `--ansi` says (docker/compose#11727): "erase this line". A terminal shows nothing of it.
+const NOISE: &[u8] = b"\x1b[2K";
 
 /// Show the logs of the containers
 ///
@@ -40,7 +45,12 @@ pub(super) struct Logs {
 impl Logs {
     pub(super) async fn run(self) -> End<Exit> {
         prepare::installed(&prepare::machine()).await?;
-        match become_command(&self.command())? {}
+        let command = self.command();
+        if std::io::stdout().is_terminal() {
+            match become_command(&command)? {}
+        }
+        let ended = hand_on(&command, NOISE)?;
+        Ok(ended.map_or(Exit::Done, |status| status.code().map_or(Exit::Failed, Exit::of_code)))
     }
 
     fn command(&self) -> Cmd {

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use super::{
     Access, Account, Answer, Cmd, Host, HostError, LineSink, Method, Output, Probe, Question, Request, Response, Result, Space, Stat,
 };
-pub use foreground::become_command;
+pub use foreground::{become_command, hand_on};
 
 use crate::run::Stop;
 
