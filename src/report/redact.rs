@@ -28,10 +28,15 @@ impl Redactor {
 
     /// The text with every known secret replaced by `[hidden]`, and [harmless] to a terminal.
     pub fn clean(&self, text: &str) -> String {
+        // Once more: what is left out of a text can have stood within a secret.
+        self.without(&harmless(&self.without(text)))
+    }
+
+    fn without(&self, text: &str) -> String {
         let secrets = self.secrets.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        harmless(&secrets.iter().fold(text.to_owned(), |text, secret| {
+        secrets.iter().fold(text.to_owned(), |text, secret| {
             if text.contains(secret.expose_secret()) { text.replace(secret.expose_secret(), "[hidden]") } else { text }
-        }))
+        })
     }
 }
 
@@ -46,5 +51,13 @@ mod tests {
         redactor.hide(&"abcdef123456".into());
         redactor.hide(&"no".into());
         assert_eq!(redactor.clean("no abcdef123456, abcdef"), "no [hidden], [hidden]");
+    }
+
+    #[test]
+    fn a_secret_is_hidden_whatever_stands_within_or_around() {
+        let redactor = Redactor::default();
+        redactor.hide(&"abcdef".into());
+        redactor.hide(&"turn\u{202e}ed".into());
+        assert_eq!(redactor.clean("abc\u{1b}[1mdef \u{1b}[1mabcdef\u{1b}[0m turn\u{202e}ed"), "[hidden] [hidden] [hidden]");
     }
 }

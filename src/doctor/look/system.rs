@@ -88,7 +88,7 @@ fn memory(meminfo: &str) -> BTreeMap<String, u64> {
         let (name, value) = line.split_once(':')?;
         let wanted = matches!(name, "MemTotal" | "MemAvailable" | "SwapTotal" | "SwapFree");
         wanted.then_some(())?;
-        Some((name.to_owned(), value.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024))
+        Some((name.to_owned(), value.trim().trim_end_matches(" kB").parse::<u64>().ok()?.saturating_mul(1024)))
     };
     meminfo.lines().filter_map(line).collect()
 }

@@ -26,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     ("formats", targets::formats::run),
     ("linode", targets::linode::run),
     ("docker", targets::docker::run),
+    ("doctor", targets::doctor::run),
     ("mastodon", targets::mastodon::run),
     ("packages", targets::packages::run),
     ("system", targets::system::run),

@@ -1,6 +1,7 @@
 //! One file a target.
 
 pub mod docker;
+pub mod doctor;
 pub mod formats;
 pub mod linode;
 pub mod mastodon;

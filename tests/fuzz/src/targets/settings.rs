@@ -71,8 +71,9 @@ fn accepted(options: Options, env: &SecretEnv, file: Option<&Path>, machine: &Ma
             assert!(!refusal.to_string().is_empty());
             let command = refusal.next_command().unwrap_or_default();
             assert!(!command.contains(char::is_control), "{command:?}");
-            let kept = toml::to_string(&refusal.kept(given.options)).expect("answers that can be kept");
-            assert!(toml::from_str::<Options>(&kept).is_ok(), "{kept}");
+            let kept = refusal.kept(given.options);
+            let text = toml::to_string(&kept).expect("answers that can be kept");
+            assert_eq!(toml::from_str::<Options>(&text).as_ref(), Ok(&kept), "{text}");
             None
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
+use secrecy::ExposeSecret;
 use tootstrap::settings::{ApiToken, DomainName, EmailAddress, OwnerName, UserName};
 
 pub fn run(data: &[u8]) {
@@ -21,10 +22,14 @@ pub fn run(data: &[u8]) {
         assert!(address.domain().parse::<DomainName>().is_ok(), "{address}");
     }
     if let Some(name) = settled::<UserName>(&text) {
-        assert!(name.as_str().starts_with(|c: char| c.is_ascii_lowercase()), "{name}");
+        let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-_".contains(&c);
+        assert!(name.as_str().starts_with(|c: char| c.is_ascii_lowercase()) && name.as_str().bytes().all(fits), "{name}");
     }
-    settled::<OwnerName>(&text);
+    if let Some(name) = settled::<OwnerName>(&text) {
+        assert!(name.as_str().bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_'), "{name}");
+    }
     if let Ok(token) = text.parse::<ApiToken>() {
+        assert!(token.secret().expose_secret().bytes().all(|c| c.is_ascii_graphic()));
         let _told = token.remarks(&text);
     }
 }
