@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from fingerprint import difference, fingerprint
 from product import DONE, INSTALLED, REFUSED
@@ -56,9 +58,31 @@ def test_half_a_script_does_nothing(bare: Bed, ssh: Ssh) -> None:
     assert leftovers(difference(before, fingerprint(bare.machine))) == []
 
 
-@pytest.mark.parametrize("name", [GRACE, "root"])
-def test_without_a_terminal_nothing_is_asked_and_what_is_missing_is_named(bare: Bed, ssh: Ssh, name: str) -> None:
-    done = ssh.run(name, COMMAND)
+#: Who installs, how, and which of the two download programs the machine lacks.
+WAYS = [
+    (GRACE, COMMAND, None),
+    ("root", COMMAND, None),
+    ("root", f"wget -qO- https://{HOST}/install.sh | sh", "/usr/bin/curl"),
+    ("root", f"curl -fsSL https://{HOST}/install.sh | sh", "/usr/bin/wget"),
+]
+
+
+@pytest.fixture
+def lacking(bare: Bed, request: pytest.FixtureRequest) -> Iterator[str | None]:
+    program = request.param
+    if program:
+        bare.machine.run(["mv", program, f"{program}.away"])
+    yield program
+    if program:
+        bare.machine.run(["mv", f"{program}.away", program])
+
+
+@pytest.mark.parametrize(("name", "command", "lacking"), WAYS, indirect=["lacking"], ids=["sudo", "root", "without curl", "without wget"])
+def test_without_a_terminal_nothing_is_asked_and_what_is_missing_is_named(
+    bare: Bed, ssh: Ssh, name: str, command: str, lacking: str | None
+) -> None:
+    bare.machine.remove(INSTALLED)
+    done = ssh.run(name, command)
     said = done.stdout + done.stderr
     assert done.returncode == REFUSED, said
     for part in ("soa_email_address (--email)", "owner_username (--owner)", "nothing was changed"):
