@@ -39,7 +39,7 @@ e2e: dist ## End to end on a real Debian 11 in the pocket internet
 test: setup ## Everything, from format to end to end; closes with how many passed and failed
 	$(PYTHON) tests/run.py
 
-deny: ## Licences, bans, sources and, if the database can be had, advisories of every crate
+deny: setup ## Licences, bans, sources and, if the database can be had, advisories of every crate
 	$(PYTHON) tests/run.py deny
 
 fuzz: setup ## A million executions of every fuzz target (about an hour): target/reliability/fuzz/fuzz.json

@@ -71,11 +71,13 @@ def pytest(paths: list[str]) -> Result:
 def deny() -> Result:
     """What Cargo.lock may hold (deny.toml), a check a test. The advisories come from GitHub: without it that check is skipped, not passed."""
     tool = TOOLS / "bin" / "cargo-deny"
+    # Crates of other platforms are judged as well, and building did not fetch them.
+    needed = [["cargo", "fetch", "--quiet", "--locked"]]
     if not tool.exists():
         # About two minutes, once. It is no package of Debian's.
-        install = ["cargo", "install", "--quiet", "--locked", "--root", str(TOOLS), f"cargo-deny@{CARGO_DENY}"]
-        if subprocess.run(install, cwd=ROOT, check=False).returncode != 0:
-            return Result(failed=1)
+        needed.append(["cargo", "install", "--quiet", "--locked", "--root", str(TOOLS), f"cargo-deny@{CARGO_DENY}"])
+    if any(subprocess.run(argv, cwd=ROOT, check=False).returncode != 0 for argv in needed):
+        return Result(failed=1)
     result = Result()
     for check in ("licenses", "bans", "sources"):
         print(f"{check}:", flush=True)
