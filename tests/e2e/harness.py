@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import time
 from dataclasses import dataclass
 
@@ -46,3 +48,11 @@ def wait_healthy(bed: Bed, timeout: float = 120) -> None:
             return
         assert time.monotonic() < limit, f"not healthy after {timeout:g} s: {bad or 'no containers'}"
         time.sleep(0.5)
+
+
+def killed_for_memory(bed: Bed, since: float) -> list[str]:
+    """What the kernel's OOM killer ended in the machine's control groups since that moment of the monotonic clock."""
+    said = subprocess.run(["dmesg", "--color=never"], capture_output=True, text=True, errors="replace", check=True).stdout
+    kills = [line for line in said.splitlines() if "oom-kill:" in line and f"/{bed.layout.cgroup}" in line]
+    moment = re.compile(r"^\[ *([\d.]+)\]")
+    return [line for line in kills if (found := moment.match(line)) and float(found[1]) >= since]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 from cases import Case
 from endstate import good, nothing_to_do
-from harness import REUSABLE, fresh_world
+from harness import REUSABLE, fresh_world, killed_for_memory
 from product import Product
 from testbed.bed import Bed
 from testbed.cgroup import controllers
@@ -63,14 +62,6 @@ class Swapping:
 def group(bed: Bed) -> Path:
     memory = next(mount for mount in controllers() if "memory" in mount.name.split(","))
     return memory / bed.layout.cgroup
-
-
-def killed_for_memory(bed: Bed, since: float) -> list[str]:
-    """What the kernel's OOM killer ended in the machine's control groups since that moment of the monotonic clock."""
-    said = subprocess.run(["dmesg", "--color=never"], capture_output=True, text=True, errors="replace", check=True).stdout
-    kills = [line for line in said.splitlines() if "oom-kill:" in line and f"/{bed.layout.cgroup}" in line]
-    moment = re.compile(r"^\[ *([\d.]+)\]")
-    return [line for line in kills if (found := moment.match(line)) and float(found[1]) >= since]
 
 
 def used(bed: Bed) -> int:
