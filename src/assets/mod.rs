@@ -1,6 +1,7 @@
 //! What is written to a machine, rendered from the templates in `assets/`, which look as the files will.
 
 pub mod escape;
+pub mod page;
 
 use anyhow::{Context, anyhow};
 use askama::Template;
@@ -15,10 +16,6 @@ use crate::sizing::Sizing;
 
 /// Docker's configuration on machines where this program installed it.
 pub const DAEMON_JSON: &str = include_str!("../../assets/daemon.json");
-/// What Caddy shows while Mastodon has never answered yet.
-pub const SETUP_PAGE: &str = include_str!("../../assets/mastodon/site/setup.html");
-/// What Caddy shows while an installed Mastodon does not answer.
-pub const BACK_PAGE: &str = include_str!("../../assets/mastodon/site/back.html");
 /// The Rails script that makes the owner and seeds the settings.
 pub const OWNER_SCRIPT: &str = include_str!("../../assets/mastodon/owner.rb");
 
@@ -76,6 +73,8 @@ struct Caddyfile<'a> {
     site: &'a str,
     www: Option<&'a str>,
     contact: &'a str,
+    /// What a browser may do with the page that stands in for Mastodon.
+    policy: &'a str,
 }
 
 #[derive(Template)]
@@ -136,8 +135,12 @@ fn secret_environment(with: &Inputs) -> anyhow::Result<String> {
 
 fn caddyfile(settings: &Settings) -> anyhow::Result<String> {
     let www = settings.www.then(|| settings.site.under("www"));
-    let template =
-        Caddyfile { site: settings.site.as_str(), www: www.as_ref().map(DomainName::as_str), contact: settings.contact.as_str() };
+    let template = Caddyfile {
+        site: settings.site.as_str(),
+        www: www.as_ref().map(DomainName::as_str),
+        contact: settings.contact.as_str(),
+        policy: &page::CONTENT_SECURITY_POLICY,
+    };
     let refused = || format!("the contact address {} has characters that a Caddyfile cannot hold", settings.contact);
     template.render().with_context(refused).remedy("give a contact address of letters, digits, dots, - and _")
 }

@@ -13,8 +13,9 @@ use super::exit::{End, Exit, Trouble};
 use super::{answers, lock, logging, prepare};
 use crate::host::system::System;
 use crate::host::{Access, Host, Probe};
+use crate::plan::mastodon::BACK_PAGE;
 use crate::plan::{self, Inputs};
-use crate::report::{Events, Journal, Made, Redactor, Renderer, Trace, journal, made, render};
+use crate::report::{Events, Journal, Made, Page, Redactor, Renderer, Trace, journal, made, page, render};
 use crate::resource::docker::remember_definitions;
 use crate::resume::COMPLETE;
 use crate::run::{Engine, Mode, Stop};
@@ -55,10 +56,12 @@ async fn run(redactor: &Arc<Redactor>) -> End<Exit> {
         redactor.hide(secret);
     }
 
+    let serving = system.stat(Path::new(BACK_PAGE)).await?.is_some();
+    let page = Page::new(Path::new(page::PATH), settings.site.clone(), serving);
     let plan = plan::build(&Inputs { settings, facts, secrets });
     let trace = trace.map(|path| (path, Trace::of(&plan)));
     let mut renderers: Vec<Box<dyn Renderer>> =
-        vec![Box::new(Journal::open(Path::new(journal::PATH))?), Box::new(Made::open(Path::new(made::PATH))?)];
+        vec![Box::new(Journal::open(Path::new(journal::PATH))?), Box::new(Made::open(Path::new(made::PATH))?), Box::new(page)];
     renderers.extend(trace.as_ref().map(|(_, trace)| Box::new(trace.clone()) as Box<dyn Renderer>));
     let (events, stream) = Events::new(Arc::clone(redactor));
     let telling = tokio::spawn(render(stream, renderers));

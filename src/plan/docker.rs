@@ -147,6 +147,6 @@ fn files(project: Project) -> Vec<(&'static str, File)> {
         ("postgres-password", File::secret(at("postgres/secret/password"), project.postgres, owned(POSTGRES))),
         ("redis.conf", File::secret(at("redis/conf/redis.conf"), project.redis, owned(REDIS))),
         ("Caddyfile", File::text(at("caddy/conf/Caddyfile"), project.caddyfile, readable)),
-        ("page-setup", File::text(at("caddy/site/setup.html"), assets::SETUP_PAGE, readable)),
+        ("page-setup", File::text(at("caddy/site/setup.html"), assets::page::SETUP_PAGE.as_str(), readable)),
     ]
 }

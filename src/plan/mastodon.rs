@@ -5,12 +5,16 @@ use std::time::Duration;
 use super::base::Base;
 use super::docker::Docker;
 use super::{Inputs, Patience, Plan, StepRef};
-use crate::assets::{BACK_PAGE, Project};
+use crate::assets::Project;
+use crate::assets::page;
 use crate::host::Access;
 use crate::resource::File;
-use crate::resource::docker::{PROJECT, Services};
+use crate::resource::docker::Services;
 use crate::resource::mastodon::{Database, Owner, Seeds};
 use crate::sizing::Sizing;
+
+/// Shown whenever an installed Mastodon does not answer; made when it has first served.
+pub const BACK_PAGE: &str = "/opt/mastodon/caddy/site/back.html";
 
 /// Copies of other servers' media are kept a week.
 const MEDIA_DAYS: u32 = 7;
@@ -49,7 +53,7 @@ pub fn add(plan: &mut Plan, with: &Inputs, base: &Base, docker: &Docker) -> App 
         let serving = plan.step("app/services", services).needs([database, docker.streaming]).patience(BOOT).add();
         (serving, plan.step("app/owner", owner(with)).needs([database]).add())
     };
-    let page = File::text(format!("{PROJECT}/caddy/site/back.html"), BACK_PAGE, Access::root(0o644));
+    let page = File::text(BACK_PAGE, page::BACK_PAGE.as_str(), Access::root(0o644));
     plan.step("app/page", page).needs([serving]).add();
     App { serving, owner }
 }
