@@ -125,7 +125,7 @@ impl Page {
 
 /// The page of a run that is under way.
 pub fn progress(site: &DomainName, progress: Progress) -> String {
-    let text = "It will be here in a few minutes. This page looks again by itself, and then is the server.";
+    let text = "It will be here in a few minutes. This page looks again by itself.";
     Page { again: 5, title: format!("{site} is being set up"), text, command: None, progress: Some(progress) }.html()
 }
 

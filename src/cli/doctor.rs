@@ -138,7 +138,14 @@ impl Known {
             Ok(accepted) => {
                 self.notes.extend(accepted.notes.clone());
                 self.settings = Some(accepted.settings.clone());
-                Some(Preview { system: system.clone(), facts, accepted, redactor: Arc::clone(redactor), jobs: install::JOBS })
+                Some(Preview {
+                    system: system.clone(),
+                    facts,
+                    accepted,
+                    redactor: Arc::clone(redactor),
+                    jobs: install::JOBS,
+                    downloads: false,
+                })
             }
             Err(refusal) => {
                 self.trouble(&anyhow!("what is recorded is refused:\n{refusal}"));

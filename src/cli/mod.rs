@@ -7,6 +7,7 @@ mod completions;
 mod core_dumps;
 mod docs;
 mod doctor;
+mod downloads;
 mod exit;
 mod follow;
 mod install;

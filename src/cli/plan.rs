@@ -29,7 +29,7 @@ impl Plan {
         let system = prepare::machine();
         let Prepared { facts, judged, .. } = prepare::prepare(&self.wishes, &system, &redactor, self.ask()).await?;
         let accepted = judged.map_err(|refusal| Trouble::refused(prepare::refused(&refusal)))?;
-        let preview = Preview { system, facts, accepted, redactor, jobs: self.jobs };
+        let preview = Preview { system, facts, accepted, redactor, jobs: self.jobs, downloads: true };
         let counts = preview.run(vec![listing(self.json)]).await?.counts;
         Ok(match Exit::of_counts(&counts) {
             failed @ (Exit::Failed | Exit::Signal(_)) => failed,

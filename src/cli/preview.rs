@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::downloads;
 use crate::facts::Facts;
 use crate::host::system::System;
 use crate::plan::{self, Inputs};
@@ -17,6 +18,8 @@ pub(super) struct Preview {
     pub(super) accepted: Accepted,
     pub(super) redactor: Arc<Redactor>,
     pub(super) jobs: usize,
+    /// Registries and apt are asked how much there is to download.
+    pub(super) downloads: bool,
 }
 
 impl Preview {
@@ -38,7 +41,13 @@ impl Preview {
         for note in self.accepted.notes {
             events.note(note);
         }
-        let plan = plan::build(&Inputs { settings: self.accepted.settings, facts: self.facts, secrets });
+        let inputs = Inputs { settings: self.accepted.settings, facts: self.facts, secrets };
+        if self.downloads
+            && let Some(event) = downloads::look(&self.system, &inputs).await
+        {
+            events.emit(event);
+        }
+        let plan = plan::build(&inputs);
         let engine = Engine { host: Arc::new(self.system), events, stop: Stop::default(), jobs: self.jobs };
         let report = engine.run(plan, Mode::Preview).await;
         // The stream ends when its last entrance is gone.

@@ -37,7 +37,7 @@ impl Progress {
                 self.ended += 1;
                 self.failed += usize::from(matches!(outcome, crate::report::Outcome::Failed { .. }));
             }
-            Event::Output { .. } | Event::Span { .. } | Event::Note { .. } | Event::Finished { .. } => {}
+            Event::Output { .. } | Event::Span { .. } | Event::Note { .. } | Event::Downloads { .. } | Event::Finished { .. } => {}
         }
     }
 
@@ -84,7 +84,7 @@ mod tests {
     }
 
     fn run() -> Vec<Event> {
-        let info = |id: &str| StepInfo { id: id.into(), title: id.into() };
+        let info = |id: &str| StepInfo::new(id, id);
         let steps = ["a/one", "a/two", "b/three", "b/four"].map(info).into();
         let step = |id: &str, outcome| Event::Step { at: began(), id: id.into(), title: id.into(), outcome, changes: vec![], seconds: 1.0 };
         vec![

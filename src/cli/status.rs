@@ -44,7 +44,7 @@ impl Status {
         let accepted = judged.map_err(|refusal| Trouble::failed(prepare::refused(&refusal)))?;
         let site = accepted.settings.site.to_string();
         let machine = system.clone();
-        let preview = Preview { system, facts, accepted, redactor, jobs: super::install::JOBS };
+        let preview = Preview { system, facts, accepted, redactor, jobs: super::install::JOBS, downloads: false };
         if self.motd {
             let report = preview.run(vec![Box::new(Silent)]).await?;
             let restart = machine.stat(Path::new(RESTART_NEEDED)).await?.map_or("", |_| "\n  upgrades need a restart: sudo reboot");

@@ -74,7 +74,7 @@ fn docker_repository(with: &Inputs) -> Repository {
 }
 
 /// Everything in one transaction: dpkg's and apt's own start-up is paid once.
-fn package_names(with: &Inputs) -> Vec<String> {
+pub(crate) fn package_names(with: &Inputs) -> Vec<String> {
     let (facts, settings) = (&with.facts, &with.settings);
     // curl asks Caddy on its admin socket what it runs with.
     let mut names = vec!["ca-certificates", "curl"];

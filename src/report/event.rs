@@ -24,6 +24,13 @@ pub enum Event {
         /// Everything that will be looked at.
         steps: Vec<StepInfo>,
     },
+    /// A preview found out how much is to be downloaded.
+    Downloads {
+        /// When.
+        at: Timestamp,
+        /// What is not here yet.
+        parts: Vec<Download>,
+    },
     /// A step found something to change and begins.
     Applying {
         /// When.
@@ -129,6 +136,32 @@ pub struct StepInfo {
     pub id: String,
     /// What it is about.
     pub title: String,
+    /// Ids of the steps without which it does not begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+    /// Ids of those that it lets go first, for a while.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+}
+
+impl StepInfo {
+    /// A step that needs no other.
+    pub fn new(id: impl Into<String>, title: impl Into<String>) -> Self {
+        Self { id: id.into(), title: title.into(), needs: Vec::new(), after: Vec::new() }
+    }
+}
+
+/// Something to download.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Download {
+    /// What: `packages`, `image redis:7-alpine`.
+    pub what: String,
+    /// Packed bytes, as far as they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// What is not in them, or why they are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 /// How a step ended.
@@ -247,6 +280,7 @@ impl Event {
             Self::Waiting { what, .. } | Self::Span { what, .. } => clean(what),
             Self::Output { line, .. } => clean(line),
             Self::Note { text, .. } => clean(text),
+            Self::Downloads { parts, .. } => parts.iter_mut().filter_map(|part| part.unknown.as_mut()).for_each(clean),
             Self::Step { outcome, changes, .. } => {
                 for change in changes.iter_mut() {
                     clean_change(change, redactor);

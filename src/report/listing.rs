@@ -1,11 +1,14 @@
 //! What a preview found, grouped as the steps are: what would change, what is waited for, what cannot be known yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use super::words::{self, Endings};
-use super::{Event, Outcome, Renderer};
+use super::{Download, Event, Outcome, Renderer, StepInfo};
 use crate::resource::Change;
+
+/// How many steps are named that one waits for.
+const AFTER_SHOWN: usize = 3;
 
 /// Writes one listing when the preview ends.
 pub struct Listing<W> {
@@ -13,13 +16,23 @@ pub struct Listing<W> {
     /// Ids in the plan's order.
     order: Vec<String>,
     steps: BTreeMap<String, (Outcome, Vec<Change>)>,
+    /// For each step those that it waits for.
+    waits_for: BTreeMap<String, Vec<String>>,
+    downloads: Vec<Download>,
     endings: Endings,
 }
 
 impl<W: Write + Send> Listing<W> {
     /// To this writer.
     pub fn new(out: W) -> Self {
-        Self { out, order: Vec::new(), steps: BTreeMap::new(), endings: Endings::default() }
+        Self {
+            out,
+            order: Vec::new(),
+            steps: BTreeMap::new(),
+            waits_for: BTreeMap::new(),
+            downloads: Vec::new(),
+            endings: Endings::default(),
+        }
     }
 
     fn list(&mut self) -> io::Result<()> {
@@ -41,13 +54,60 @@ impl<W: Write + Send> Listing<W> {
                 group = of;
                 writeln!(self.out, "{group}")?;
             }
-            writeln!(self.out, "  {id}")?;
+            for line in words::wrap(&format!("  {id}{}", self.after(id)), 76) {
+                writeln!(self.out, "{line}")?;
+            }
             changes.iter().try_for_each(|change| write_change(&mut self.out, change))?;
         }
         for (after, ids) in unknown {
             writeln!(self.out, "not known before {after}")?;
             for line in words::wrap(&ids.join(", "), 74) {
                 writeln!(self.out, "    {line}")?;
+            }
+        }
+        self.list_downloads()
+    }
+
+    /// What a step waits for, as ` (after a/b, c/d)`: those that would be changed first, and of a chain of them the last.
+    fn after(&self, id: &str) -> String {
+        let is_open = |id: &&String| matches!(self.steps.get(*id), Some((Outcome::Pending | Outcome::Unknown { .. }, _)));
+        let direct: Vec<_> = self.waits_for.get(id).into_iter().flatten().filter(is_open).collect();
+        let leads_to = |from: &str, to: &str| from != to && self.all_before(from).contains(to);
+        let last: Vec<_> = direct.iter().filter(|one| !direct.iter().any(|other| leads_to(other, one))).collect();
+        let (shown, more) = last.split_at(last.len().min(AFTER_SHOWN));
+        let shown: Vec<_> = shown.iter().map(|id| id.as_str()).collect();
+        match (shown.is_empty(), more.len()) {
+            (true, _) => String::new(),
+            (false, 0) => format!(" (after {})", shown.join(", ")),
+            (false, more) => format!(" (after {} and {more} more)", shown.join(", ")),
+        }
+    }
+
+    /// Everything that comes before a step, however far away.
+    fn all_before(&self, id: &str) -> BTreeSet<&str> {
+        let mut all = BTreeSet::new();
+        let mut open: Vec<&str> = vec![id];
+        while let Some(step) = open.pop() {
+            let new = self.waits_for.get(step).into_iter().flatten().map(String::as_str).filter(|step| all.insert(*step));
+            open.extend(new.collect::<Vec<_>>());
+        }
+        all
+    }
+
+    fn list_downloads(&mut self) -> io::Result<()> {
+        if self.downloads.is_empty() {
+            return Ok(());
+        }
+        let known: u64 = self.downloads.iter().filter_map(|part| part.bytes).sum();
+        let all = self.downloads.iter().all(|part| part.bytes.is_some() && part.unknown.is_none());
+        let known =
+            if known == 0 { String::new() } else { format!(", {} {}", if all { "about" } else { "at least" }, words::bytes(known)) };
+        writeln!(self.out, "to download{known}")?;
+        for Download { what, bytes, unknown } in &self.downloads {
+            let size = bytes.map_or_else(|| "not known".into(), words::bytes);
+            writeln!(self.out, "  {size:>9}  {}", words::cut(what, 65))?;
+            for line in unknown.iter().flat_map(|why| words::wrap(why, 65)) {
+                writeln!(self.out, "             {line}")?;
             }
         }
         Ok(())
@@ -70,7 +130,12 @@ impl<W: Write + Send> Renderer for Listing<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         self.endings.see(event);
         match event {
-            Event::Started { steps, .. } => self.order = steps.iter().map(|step| step.id.clone()).collect(),
+            Event::Started { steps, .. } => {
+                self.order = steps.iter().map(|step| step.id.clone()).collect();
+                let before = |step: &StepInfo| (step.id.clone(), [&step.needs[..], &step.after].concat());
+                self.waits_for = steps.iter().map(before).collect();
+            }
+            Event::Downloads { parts, .. } => self.downloads.clone_from(parts),
             Event::Step { id, outcome, changes, .. } => {
                 self.steps.insert(id.clone(), (outcome.clone(), changes.clone()));
             }
@@ -97,7 +162,7 @@ mod tests {
     use snapbox::{assert_data_eq, str};
 
     use super::*;
-    use crate::report::{Counts, StepInfo, sample};
+    use crate::report::{Counts, sample};
 
     fn told(events: &[Event]) -> String {
         let mut out = Vec::new();
@@ -123,9 +188,19 @@ mod tests {
             ("docker/ready", unknown("docker/packages"), vec![]),
             ("app/web", unknown("docker/packages"), vec![]),
         ];
-        let infos = steps.iter().map(|(id, ..)| StepInfo { id: (*id).into(), title: (*id).into() }).collect();
+        let infos = steps.iter().map(|(id, ..)| StepInfo::new(*id, *id)).collect();
+        let mut infos: Vec<StepInfo> = infos;
+        infos[4].needs = ["base/motd", "base/hosts", "dns/record-a-a.org"].map(String::from).into();
+        infos[2].after = vec!["base/motd".into()];
+        let part = |what: &str, bytes, unknown: Option<&str>| Download { what: what.into(), bytes, unknown: unknown.map(str::to_owned) };
+        let parts = vec![
+            part("packages", Some(114_300_000), Some("without docker-ce, which nobody here knows yet")),
+            part("image redis:7-alpine", Some(12_940_000), None),
+            part("image ghcr.io/mastodon/mastodon:v4.7.4", None, Some("ghcr.io does not answer: connection refused")),
+        ];
+        let downloads = Event::Downloads { at: sample::at(0), parts };
         let started = Event::Started { at: sample::at(0), version: "0.1.0".into(), preview: true, steps: infos };
-        let mut events = vec![started];
+        let mut events = vec![downloads, started];
         let mut counts = Counts::default();
         // They end in another order than the plan's.
         for (id, outcome, changes) in steps.into_iter().rev() {
@@ -159,13 +234,19 @@ base
       -old
       +Mastodon
 dns
-  dns/record-a-a.org
+  dns/record-a-a.org (after base/motd)
     A record of a.org: 203.0.113.9 → 203.0.113.10
 docker
-  docker/packages
+  docker/packages (after dns/record-a-a.org)
     install docker-ce
 not known before docker/packages
     docker/ready, app/web
+to download, at least 127 MB
+     114 MB  packages
+             without docker-ce, which nobody here knows yet
+    12.9 MB  image redis:7-alpine
+  not known  image ghcr.io/mastodon/mastodon:v4.7.4
+             ghcr.io does not answer: connection refused
 WAITING dns/published
   for       b.org to exist
   do        register it

@@ -18,7 +18,7 @@ mod terminal;
 mod trace;
 mod words;
 
-pub use event::{Counts, Event, Events, Outcome, Part, StepInfo};
+pub use event::{Counts, Download, Event, Events, Outcome, Part, StepInfo};
 pub use harmless::harmless;
 pub use journal::{Follower, Journal};
 pub use json::Json;

@@ -70,7 +70,7 @@ impl Page {
             Event::Applying { id, .. } => self.note(id, Looked::UnderWay),
             Event::Waiting { id, .. } => self.note(id, Looked::Waiting),
             Event::Step { id, outcome, .. } => self.ended(id, outcome),
-            Event::Output { .. } | Event::Span { .. } | Event::Note { .. } | Event::Finished { .. } => return,
+            Event::Output { .. } | Event::Span { .. } | Event::Note { .. } | Event::Downloads { .. } | Event::Finished { .. } => return,
         }
         self.news = true;
     }
@@ -178,7 +178,7 @@ mod tests {
 
     fn begun(directory: &Path) -> Page {
         let mut page = Page::new(&directory.join("progress.html"), "social.fedi-test.org".parse().unwrap(), false);
-        let steps = IDS.map(|id| StepInfo { id: id.into(), title: id.into() }).into();
+        let steps = IDS.map(|id| StepInfo::new(id, id)).into();
         page.event(&Event::Started { at: sample::at(0), version: "0.1.0".into(), preview: false, steps }).unwrap();
         page
     }

@@ -111,7 +111,8 @@ impl<W: Write + Send> Renderer for Plain<W> {
                 Ok(())
             }
             Event::Step { at, id, outcome, seconds, .. } => self.step(*at, id, outcome, *seconds),
-            Event::Span { .. } => Ok(()),
+            // Previews are told as a list.
+            Event::Span { .. } | Event::Downloads { .. } => Ok(()),
             Event::Note { at, text } => self.say(*at, text),
             Event::Finished { at, counts, seconds, .. } => self.finish(*at, &words::summary(counts, *seconds, self.endings.preview)),
         }

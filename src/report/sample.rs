@@ -17,7 +17,7 @@ pub(super) fn step(seconds: i64, id: &str, title: &str, outcome: Outcome, change
 /// One step unchanged, one changed, one failed, one blocked, one waiting.
 pub(crate) fn run() -> Vec<Event> {
     let infos = [("base/motd", "file /etc/motd"), ("dns/record-a-social.example.org", "A record of social.example.org")];
-    let steps = infos.map(|(id, title)| StepInfo { id: id.into(), title: title.into() }).into();
+    let steps = infos.map(|(id, title)| StepInfo::new(id, title)).into();
     let record = vec![Change::Do { what: "create the A record social.example.org → 203.0.113.10".into() }];
     let from_to = Change::Set { what: "docker-compose-plugin".into(), from: "2.1".into(), to: "2.40".into() };
     let packages = vec![Change::Do { what: "install docker-ce".into() }, from_to];

@@ -138,7 +138,8 @@ impl<W: Write + Send> Terminal<W> {
                 Ok(())
             }
             Event::Step { id, outcome, changes, seconds, .. } => self.step(id, outcome, &words::first_of(changes), *seconds),
-            Event::Span { .. } => Ok(()),
+            // Previews are told as a list.
+            Event::Span { .. } | Event::Downloads { .. } => Ok(()),
             Event::Note { text, .. } => self.keep_all(YELLOW, "!", text),
             Event::Finished { counts, seconds, .. } => {
                 self.under_way = false;

@@ -26,6 +26,15 @@ pub(super) fn duration(seconds: f64) -> String {
     format!("{} min {} s", (whole / 60.0).floor(), whole % 60.0)
 }
 
+/// Bytes as people say them, in thousands: `290 MB`, `12.9 MB`, `64 kB`.
+pub(super) fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
+        1_000_000..100_000_000 => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
+
 /// The text on one line of at most `width` characters, its end replaced by `…` if it is longer.
 pub(super) fn cut(text: &str, width: usize) -> String {
     let line = text.lines().next().unwrap_or_default();

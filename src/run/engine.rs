@@ -13,7 +13,7 @@ use super::Stop;
 use super::spans::Spans;
 use super::watched::Watched;
 use crate::host::{Host, HostError};
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Step, StepRef};
 use crate::report::{Counts, Event, Events, Outcome, Part, Problem, StepInfo};
 use crate::resource::{Change, Drift, Lock};
 
@@ -53,7 +53,13 @@ impl Engine {
     /// Runs every step of the plan and tells the events.
     pub async fn run(&self, plan: Plan, mode: Mode) -> Report {
         let began = Instant::now();
-        let steps = plan.steps().iter().map(|step| StepInfo { id: step.id.clone(), title: step.resource.to_string() }).collect();
+        let id = |step: &StepRef| plan.get(*step).id.clone();
+        let info = |step: &Step| StepInfo {
+            needs: step.needs.iter().map(id).collect(),
+            after: step.after.iter().map(|(earlier, _)| id(earlier)).collect(),
+            ..StepInfo::new(step.id.clone(), step.resource.to_string())
+        };
+        let steps = plan.steps().iter().map(info).collect();
         let preview = mode == Mode::Preview;
         self.events.emit(Event::Started { at: Timestamp::now(), version: env!("CARGO_PKG_VERSION").into(), preview, steps });
 

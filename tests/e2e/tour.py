@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
+from PIL import Image
 
-def keep(path: Path) -> None:
-    """A picture or a transcript, under its own name."""
-    if directory := os.environ.get("TOOTSTRAP_TOUR"):
-        Path(directory).mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, Path(directory) / path.name)
+
+#: So many colours are enough for text, and make a small file.
+COLORS = 32
+
+
+def directory() -> Path | None:
+    named = os.environ.get("TOOTSTRAP_TOUR")
+    if not named:
+        return None
+    Path(named).mkdir(parents=True, exist_ok=True)
+    return Path(named)
+
+
+def keep_picture(path: Path) -> None:
+    """Under its own name."""
+    if to := directory():
+        Image.open(path).convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(to / path.name, optimize=True)

@@ -115,6 +115,7 @@ pub(super) fn apt(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             Some(Reply::changed("").status(100, text))
         }
         ("apt-get", ["update"]) => Some(update(machine)),
+        ("apt-get", ["install", packages @ ..]) if argv.contains(&"--print-uris") => Some(print_uris(machine, packages)),
         ("apt-get", ["install", packages @ ..]) => Some(install(machine, packages)),
         ("apt-get", ["full-upgrade"]) if machine.apt.gone.is_empty() || argv.contains(&"--fix-missing") => Some(Reply::changed("")),
         ("apt-get", ["full-upgrade"]) => Some(Reply::changed("").status(100, "E: Unable to fetch some archives")),
@@ -130,11 +131,27 @@ pub(super) fn apt(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
 pub(super) fn mirror(machine: &mut Machine, request: &Request) -> Option<Response> {
     let is_one_of = |parts: &BTreeSet<String>| parts.iter().any(|part| request.url.contains(part.as_str()));
     let end = if is_one_of(&machine.apt.expired) { "Valid-Until: Mon, 07 Sep 2026 20:00:00 UTC\n" } else { "" };
-    match request.url.ends_with("/InRelease") {
+    if request.url.ends_with("/stable/binary-amd64/Packages") && !is_one_of(&machine.apt.unreachable) {
+        let body = "Package: docker-ce\nVersion: 1\nSize: 20000000\n\nPackage: docker-ce\nVersion: 2\nSize: 25000000\n";
+        return Some(Response { status: 200, body: body.into(), ..Response::default() });
+    }
+    match request.url.ends_with("/InRelease") || request.url.ends_with("/Packages") {
         true if is_one_of(&machine.apt.unreachable) => Some(Response { status: 404, ..Response::default() }),
         true => Some(Response { status: 200, body: format!("Origin: Debian\n{end}").into_bytes(), ..Response::default() }),
         false => None,
     }
+}
+
+/// Each package that is not installed, with 50 kB. What is not offered is an error, and nothing is printed.
+fn print_uris(machine: &Machine, packages: &[&str]) -> Reply {
+    let strange: Vec<_> = packages.iter().filter(|package| !machine.is_offered(package)).collect();
+    if !strange.is_empty() {
+        let lines: Vec<_> = strange.iter().map(|name| format!("E: Unable to locate package {name}")).collect();
+        return Reply::read("").status(100, lines.join("\n"));
+    }
+    let new = packages.iter().filter(|package| !machine.apt.installed.contains_key(**package));
+    let lines: Vec<_> = new.map(|name| format!("'http://deb.debian.org/{name}.deb' {name}_1.0_amd64.deb 50000 SHA256:1")).collect();
+    Reply::read(lines.join("\n"))
 }
 
 fn update(machine: &mut Machine) -> Reply {

@@ -10,6 +10,7 @@ mod inspection;
 pub(crate) mod linode;
 mod machine;
 mod netfilter;
+pub(crate) mod registry;
 pub(crate) mod ssh;
 pub(crate) mod systemd;
 pub(crate) mod ufw;
@@ -98,7 +99,8 @@ const PROGRAMS: &[Program] = &[
 ];
 
 /// Every simulated site. A new one adds its function here.
-const SITES: &[Site] = &[uplink::time, apt::mirror, uplink::metadata, linode::site, docker::daemon, inspection::site, docker::site];
+const SITES: &[Site] =
+    &[uplink::time, apt::mirror, uplink::metadata, linode::site, docker::daemon, inspection::site, docker::site, registry::site];
 
 /// The simulated machine, shared by all clones.
 #[derive(Clone, Default)]

@@ -4,6 +4,7 @@ mod index;
 mod key;
 mod packages;
 mod repository;
+pub(crate) mod size;
 mod sources;
 mod upgrade;
 

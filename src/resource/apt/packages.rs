@@ -23,7 +23,7 @@ impl Packages {
     }
 
     /// Names that are not completely installed, each with dpkg's second status letter if dpkg knows it.
-    async fn missing(&self, host: &dyn Probe) -> anyhow::Result<Vec<(String, Option<char>)>> {
+    pub(super) async fn missing(&self, host: &dyn Probe) -> anyhow::Result<Vec<(String, Option<char>)>> {
         let query = Cmd::new("dpkg-query").args(["-W", "-f=${Package}\\t${db:Status-Abbrev}\\n"]).args(&self.names);
         let output = host.query(&query).await.context("cannot ask dpkg for its packages")?;
         // Its exit status is 1 if one of them was never installed.

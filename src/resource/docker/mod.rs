@@ -6,6 +6,7 @@ mod image;
 mod known;
 pub mod metadata;
 mod ready;
+pub(crate) mod registry;
 mod services;
 
 pub use digests::Digests;
