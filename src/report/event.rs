@@ -312,6 +312,7 @@ impl Event {
                 vec![id, title, other]
             }
             Self::Step { id, title, .. } => vec![id, title],
+            Self::Downloads { parts, .. } => parts.iter_mut().map(|part| &mut part.what).collect(),
             Self::Note { .. } | Self::Finished { .. } => Vec::new(),
         }
     }
