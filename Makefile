@@ -5,7 +5,7 @@ PYTHON := /usr/bin/python3
 BED := tests/testbed/bed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build check fmt docs docs-check deny fuzz unit e2e test test-faults demo demo-down clean-cache
+.PHONY: help setup build check fmt docs docs-check deny fuzz unit e2e test test-faults tour demo demo-down clean-cache
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | expand -t 14
@@ -47,6 +47,12 @@ fuzz: setup ## A million executions of every fuzz target (about an hour): target
 
 test-faults: dist ## Every fault on the real machine, all fuzzing, deny.toml (≤ 3 h); writes docs/reliability.md
 	$(PYTHON) tests/run.py deny faults fuzz reliability
+
+TOUR = tests/e2e/test_bare_machine.py tests/e2e/test_ways_in.py tests/e2e/test_install.py tests/e2e/test_commands.py tests/e2e/test_browser.py
+tour: dist ## Write docs/tour.md and its pictures from what the tests see
+	d=$$(mktemp -d) && PYTHONPATH=tests TOOTSTRAP_TOUR=$$d $(PYTHON) -m pytest -p no:cacheprovider $(TOUR) \
+	    -k "plan_changes_nothing or on_a_terminal or says_that_it_is_complete or status_is_good or doctor_names or browser" && \
+	$(PYTHON) tests/e2e/tour.py $$d && rm -r $$d
 
 demo: dist ## A bare Debian 11 becomes a Mastodon server before your eyes
 	$(BED) demo --dist dist

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from fingerprint import difference, fingerprint
-from product import CHANGES_PENDING, REFUSED, Product, environment
+from product import CHANGES_PENDING, DONE, REFUSED, Product, environment
 from testbed import layout as where
 from testbed.bed import Bed
 from testbed.demo import FORM
+from testbed.services import HostFault, addresses
+from tour import keep_text
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,24 @@ def test_a_plan_changes_nothing(bare: Bed, uploaded: Product) -> None:
     assert difference(before, fingerprint(bare.machine)) == ""
     assert not bare.machine.exists("/var/lib/tootstrap")
     assert bare.services.control.domains() == []
+    keep_text("plan", "tootstrap plan", uploaded.plain("plan", env={**environment(FORM), "LINODE_TOKEN": where.TOKEN}).text)
+
+    parts = {part["what"]: part for part in next(event for event in plan.events if event["event"] == "downloads")["parts"]}
+    images = {what: part["bytes"] for what, part in parts.items() if what.startswith("image ")}
+    assert len(images) == 5 and min(images.values()) > 1_000_000, parts
+    assert parts["packages"]["bytes"] > 1_000_000, parts
+    steps = {step["id"]: step for step in plan.events[[event["event"] for event in plan.events].index("started")]["steps"]}
+    assert "docker/image-mastodon" in steps["app/database"]["needs"] and "dns/published" in steps["edge/certificate"]["after"], steps
+
+
+def test_a_registry_that_does_not_answer_is_a_sentence_in_the_plan(bare: Bed, uploaded: Product) -> None:
+    bare.services.control.add_host_fault(HostFault(addresses.GHCR, status=503))
+    try:
+        plan = uploaded.plain("plan", env={**environment(FORM), "LINODE_TOKEN": where.TOKEN})
+    finally:
+        bare.services.control.clear_host_faults()
+    assert plan.status == DONE, plan.text
+    assert "ghcr.io answers with status 503" in plan.text and "to download, at least " in plan.text, plan.text
 
 
 @dataclass(frozen=True)

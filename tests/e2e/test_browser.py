@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from product import DONE, Product
@@ -15,7 +16,7 @@ from testbed.chromium import DESKTOP, PHONE, Chromium, Tab
 from testbed.demo import FORM
 from testbed.machine import wait_until
 from testbed.services import HostFault, addresses
-from tour import keep_picture
+from tour import keep_picture, keep_text
 
 SITE = f"https://{where.SITE}/"
 #: In the stand-in's page, as in Mastodon's.
@@ -78,8 +79,8 @@ def test_it_follows_an_installation_that_fails_and_goes_on_and_becomes_mastodon(
     for host in (addresses.ACME, addresses.ACME_STAGING):
         control.add_host_fault(HostFault(host, status=503))
     control.add_host_fault(HostFault(addresses.GHCR, path=STREAMING, status=404))
-    first: list[int] = []
-    work = threading.Thread(target=lambda: first.append(bed.machine.stackscript(stackscript, FORM).returncode))
+    first: list[CompletedProcess[str]] = []
+    work = threading.Thread(target=lambda: first.append(bed.machine.stackscript(stackscript, FORM)))
     work.start()
     try:
         # Until Caddy has come up, the browser says that it cannot reach it.
@@ -97,7 +98,8 @@ def test_it_follows_an_installation_that_fails_and_goes_on_and_becomes_mastodon(
         tab.wait_for("has stopped", 600)
     finally:
         work.join()
-    assert first[0] != 0
+    assert first[0].returncode != 0
+    keep_text("failure", "the StackScript, in /var/log/stackscript.log", first[0].stdout[first[0].stdout.index("FAILED docker/") :])
     assert "sudo tootstrap attach" in tab.text and "streaming" not in tab.text, tab.text
     shoot(tab, "stopped", tmp_path)
     assert {status for status, _ in tab.documents} == {503}, tab.documents

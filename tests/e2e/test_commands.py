@@ -10,6 +10,7 @@ from product import DONE, REFUSED, STEP_FAILED, Product
 from testbed.bed import Bed
 from testbed.demo import FORM
 from testbed.verify import compose, credentials
+from tour import keep_text
 
 ADA = FORM["user_name"]
 RELAY_PASSWORD = "only-in-the-secrets-1"
@@ -32,6 +33,7 @@ def test_doctor_finds_nothing_wrong(tootstrap: Product) -> None:
 def test_doctor_names_what_is_broken(installed: Bed, tootstrap: Product) -> None:
     compose(installed.machine, "stop", "-t", "1", "streaming")
     status, findings = doctor(tootstrap)
+    keep_text("doctor", "sudo tootstrap doctor", tootstrap.plain("doctor").text)
     assert status == STEP_FAILED
     wrong = {name for name, finding in findings.items() if finding["grade"] == "wrong"}
     assert wrong == {"container/stopped", "web/streaming", "drift"}, findings

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from testbed.bed import Bed
+from testbed.verify import compose
 
 LEAVES_IT_AS_IT_WAS = True
 
@@ -63,3 +64,10 @@ def test_it_is_published_on_the_loopback_only(containers: dict[str, dict], servi
     bound = {port: [(binding["HostIp"], binding["HostPort"]) for binding in bindings] for port, bindings in published}
     assert bound == {port: [("127.0.0.1", number)] for port, number in PORTS.get(service, {}).items()}
     assert (host["NetworkMode"] == "host") is (service == "caddy")
+
+
+@pytest.mark.parametrize("service", ["web", "sidekiq"])
+def test_uploads_find_a_place_that_takes_them(installed: Bed, service: str) -> None:
+    """Both write them, as the image's own user."""
+    write = "id -u && mkdir -p public/system/tried/1 && echo x > public/system/tried/1/a.png && cat public/system/tried/1/a.png && rm -r public/system/tried"
+    assert compose(installed.machine, "exec", "-T", service, "sh", "-ec", write).split() == ["991", "x"]

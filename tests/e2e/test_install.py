@@ -8,6 +8,7 @@ from testbed import layout as where
 from testbed.bed import Bed
 from testbed.demo import FORM
 from testbed.verify import compose, credentials, psql, verify
+from tour import keep_text
 
 LEAVES_IT_AS_IT_WAS = True
 
@@ -17,6 +18,7 @@ ADA = FORM["user_name"]
 def test_the_stackscript_says_that_it_is_complete(installation: Installation) -> None:
     assert installation.status == 0, installation.console[-3000:]
     assert "Installation Complete" in installation.console
+    keep_text("installation", "the StackScript, in /var/log/stackscript.log", installation.console)
     print(f"installed in {installation.seconds:.0f} s")
 
 
@@ -27,6 +29,7 @@ def test_everything_a_client_must_see(installed: Bed) -> None:
 
 def test_status_is_good(installed: Bed, tootstrap: Product) -> None:
     done = tootstrap.plain("status")
+    keep_text("status", "sudo tootstrap status", done.text)
     assert done.status == 0, done.text
 
 

@@ -11,6 +11,7 @@ from remote import Key, Ssh
 from testbed import layout as where
 from testbed.bed import Bed
 from testbed.services import HostFault
+from tour import keep_text
 
 HOST = "get.tootstrap.example"
 COMMAND = f"curl -fsSL https://{HOST}/install.sh | sudo sh"
@@ -97,6 +98,7 @@ def test_on_a_terminal_it_asks_although_the_script_came_through_a_pipe(bare: Bed
     before = fingerprint(bare.machine)
     done = ssh.run(GRACE, f"{COMMAND} -s -- --dry-run", tty=True, input="".join(f"{answer}\n" for answer in ANSWERS))
     assert done.returncode == DONE, done.stdout
+    keep_text("questions", "curl … install.sh | sudo sh -s -- --dry-run", done.stdout.partition("\nPlan")[0])
     for part in ("Name of your site", '"not a name"', "can never be changed", "Who may join?", "Is this a fresh server", "open 22/tcp"):
         assert part in done.stdout, f"{part!r} is not in:\n{done.stdout}"
     assert leftovers(difference(before, fingerprint(bare.machine))) == []

@@ -1,18 +1,81 @@
-"""What the tests show for docs/tour.md. It is kept only where `TOOTSTRAP_TOUR` names a directory (`make tour`)."""
+"""docs/tour.md: what a user sees, as the tests saw it. `make tour` runs those tests and then this file.
+
+A test keeps what it saw with `keep_text` and `keep_picture`; that counts only where `TOOTSTRAP_TOUR` names a directory.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import sys
 from pathlib import Path
 
 from PIL import Image
 
-
+DOCS = Path(__file__).parents[2] / "docs"
 #: So many colours are enough for text, and make a small file.
 COLORS = 32
+#: A longer transcript loses its middle.
+LONGEST, HEAD, TAIL = 70, 34, 30
+
+PAGE = """\
+# A tour
+
+What somebody sees who sets up a server, as the end-to-end tests saw it on Debian 11 in the test bed. Nothing here is typed by hand: `make tour`
+writes this page. A [whole installation](transcript.md) is on a page of its own.
+
+## Questions
+
+Only what cannot be found out; each answer is checked as it is typed.
+
+{questions}
+
+## The plan
+
+Nothing is changed. What there is to download is asked of the registries and of apt; in brackets stands what a step waits on.
+
+{plan}
+
+## Progress, and the end
+
+{installation}
+
+## Meanwhile, in a browser
+
+{progress}
+
+When it cannot go on, it says so, and leaves the reason to whoever runs the server:
+
+{stopped}
+
+The open page turns into Mastodon by itself. Later it comes back whenever Mastodon does not answer; apps and other servers get a plain 503 with
+`Retry-After` instead.
+
+{back}
+
+## A failure
+
+What failed, why, what was already done, what to do, how to go on.
+
+{failure}
+
+## Is everything well?
+
+{status}
+
+## What is wrong?
+
+Somebody has stopped the streaming server.
+
+{doctor}
+
+## What people ran into elsewhere
+
+{pains}
+"""
 
 
-def directory() -> Path | None:
+def _directory() -> Path | None:
     named = os.environ.get("TOOTSTRAP_TOUR")
     if not named:
         return None
@@ -22,5 +85,33 @@ def directory() -> Path | None:
 
 def keep_picture(path: Path) -> None:
     """Under its own name."""
-    if to := directory():
+    if to := _directory():
         Image.open(path).convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(to / path.name, optimize=True)
+
+
+def keep_text(name: str, command: str, said: str) -> None:
+    """What a command said, `command` being the line that somebody would type."""
+    if to := _directory():
+        lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip() for line in said.replace("\r", "").strip("\n").split("\n")]
+        if len(lines) > LONGEST:
+            lines = [*lines[:HEAD], f"[… {len(lines) - HEAD - TAIL} lines …]", *lines[-TAIL:]]
+        (to / f"{name}.txt").write_text("\n".join([f"# {command}", *lines]) + "\n", encoding="utf-8")
+
+
+def write(kept: Path) -> None:
+    """The page and its pictures, from what the tests kept."""
+    pictures = DOCS / "tour"
+    pictures.mkdir(exist_ok=True)
+    parts = {path.stem: f"```\n{path.read_text(encoding='utf-8')}```" for path in kept.glob("*.txt")}
+    for name, words in (("progress", "how far it is"), ("stopped", "it has stopped"), ("back", "back in a moment")):
+        shown = []
+        for look in ("phone-light", "desktop-dark"):
+            (pictures / f"{name}-{look}.png").write_bytes((kept / f"{name}-{look}.png").read_bytes())
+            shown.append(f'<img src="tour/{name}-{look}.png" alt="The page: {words} ({look})" height="420">')
+        parts[name] = "\n".join(shown)
+    pains = (Path(__file__).parent / "pains.md").read_text(encoding="utf-8").strip()
+    (DOCS / "tour.md").write_text(PAGE.format(**parts, pains=pains), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
