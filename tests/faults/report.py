@@ -40,12 +40,13 @@ def page(cases: list[Case]) -> str:
     for case in sorted(cases, key=lambda case: case.id):
         groups.setdefault(case.group, []).append(case)
     counts = sum((Counter(case.counts) for case in cases), Counter())
+    counts["fuzz executions"] = sum(row["executions"] for row in fuzz_runs())
     failed = sum(not case.passed for case in cases)
     binaries = sorted({case.binary for case in cases})
     parts = [HEAD]
     parts.append(f"{len(cases)} cases, {failed} failed. Binaries tried (SHA-256, first digits): {', '.join(f'`{name}`' for name in binaries)}.\n")
-    if counts:
-        parts.append("| counted | number |\n|---|---:|\n" + "\n".join(f"| {what} | {number:,} |" for what, number in sorted(counts.items())) + "\n")
+    if +counts:
+        parts.append("| counted | number |\n|---|---:|\n" + "\n".join(f"| {what} | {number:,} |" for what, number in sorted((+counts).items())) + "\n")
     for group, members in sorted(groups.items()):
         parts.append(f"## {group}\n\n| tried | what happened | recovered | seconds |\n|---|---|---|---:|\n" + "\n".join(map(line, members)) + "\n")
     parts += fuzzing()
@@ -55,13 +56,17 @@ def page(cases: list[Case]) -> str:
     return "\n".join(parts)
 
 
+def fuzz_runs() -> list[dict]:
+    """What tests/fuzz/run.py wrote, a target a row."""
+    path = DIRECTORY / "fuzz" / "fuzz.json"
+    return json.loads(path.read_text())["fuzz"] if path.exists() else []
+
+
 def fuzzing() -> list[str]:
     """The table of the fuzz runs, if there were any."""
-    path = DIRECTORY / "fuzz" / "fuzz.json"
-    if not path.exists():
+    lines = [f"| {row['target']} | {row['executions']:,} | {row['crashes']} | {row['seconds']:.0f} |" for row in fuzz_runs()]
+    if not lines:
         return []
-    rows = json.loads(path.read_text())["fuzz"]
-    lines = [f"| {row['target']} | {row['executions']:,} | {row['crashes']} | {row['seconds']:.0f} |" for row in rows]
     return ["## Fuzzing\n\n| target | executions | crashes | seconds |\n|---|---:|---:|---:|\n" + "\n".join(lines) + "\n"]
 
 
