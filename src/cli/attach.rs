@@ -14,6 +14,9 @@ use crate::report::journal;
 ///
 /// Exit status: that of the run; 128+n if the watching was ended by signal n.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo tootstrap attach")]
 pub(super) struct Attach {
     /// Tell every event as a line of JSON
     #[arg(long)]

@@ -29,6 +29,11 @@ const UNIT: &str = "tootstrap-work.service";
 
 /// Make this machine a Mastodon server, or repair it; what is right already stays untouched
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo tootstrap install              asks on the terminal for what is missing
+  sudo tootstrap install --dry-run    what would change?
+  sudo tootstrap install --domain example.org --email me@example.net --owner me")]
 pub(super) struct Install {
     #[command(flatten)]
     wishes: Wishes,

@@ -9,6 +9,11 @@ use super::preview::Preview;
 
 /// Show what install would change, and change nothing
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo tootstrap plan                        what differs on this server?
+  sudo tootstrap plan --detailed-exitcode    the same for scripts: 3 if anything
+  sudo tootstrap plan --domain example.org --email me@example.net --owner me")]
 pub(super) struct Plan {
     #[command(flatten)]
     pub(super) wishes: Wishes,

@@ -8,7 +8,7 @@ use clap::Args;
 use super::exit::{End, Exit, Trouble};
 use super::prepare::{self, Ask, Prepared, Wishes};
 use super::{install, lock, need_root, plan, secret, tell};
-use crate::report::WithRemedy;
+use crate::report::{WithRemedy, wrap};
 use crate::settings::{self, Given, Handover, KEYS, Key, Later, Options, SecretEnv};
 
 /// Change a setting later, and make the machine so
@@ -124,16 +124,19 @@ impl Set {
 
 fn known(name: &str) -> anyhow::Result<&'static Key> {
     let names = || KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
-    Key::named(name).ok_or_else(|| anyhow!("there is no setting {name:?}")).remedy(format!("one of: {}", names()))
+    Key::named(name).ok_or_else(|| anyhow!("there is no setting {name:?}")).remedy(below(&format!("one of: {}", names())))
 }
 
 fn may_change(Change { key, value }: &Change) -> anyhow::Result<()> {
     match (key.later, value.as_deref()) {
-        (Later::Fixed(why), _) => Err(anyhow!("{} cannot be changed here: {why}", key.name)),
+        (Later::Fixed(fixed), _) => {
+            Err(anyhow!("{} cannot be changed here\n  why       {}", key.name, below(fixed.why))).remedy(below(fixed.instead))
+        }
         // The value is not shown: it may be the secret itself.
         (Later::Secret, Some(value)) if value != "-" && !value.contains('/') => {
-            Err(anyhow!("{} takes no secret from the command line, where every user of the machine can read it", key.name))
-                .remedy(format!("give the path of a file that holds it (/root/password), or -: sudo tootstrap set {} -", key.name))
+            let instead = format!("give the path of a file that holds it (/root/password), or -:\nsudo tootstrap set {} -", key.name);
+            Err(anyhow!("{} is not taken from the command line\n  why       every user of this machine can read it there", key.name))
+                .remedy(below(&instead))
         }
         // As in the form, an empty value would count as not given.
         (_, Some(value)) if value.trim().is_empty() => {
@@ -142,6 +145,11 @@ fn may_change(Change { key, value }: &Change) -> anyhow::Result<()> {
         (Later::Secret, None) => Err(anyhow!("{} goes with the mail relay", key.name)).remedy("sudo tootstrap set smtp.server --clear"),
         _ => Ok(()),
     }
+}
+
+/// The text in lines below each other beside the label of a message (`  do        `), at most 80 columns wide with it.
+fn below(text: &str) -> String {
+    wrap(text, 80 - 12).join("\n            ")
 }
 
 /// The value for people. `None`: nothing is set.
@@ -201,6 +209,16 @@ mod tests {
             assert!(refusal(words, false).contains(part), "{words:?}: {}", refusal(words, false));
         }
         assert!(refusal(&["smtp.password"], true).contains("set smtp.server --clear"));
+        for key in KEYS {
+            for (words, clear) in
+                [(&[key.name, "value"][..], false), (&[key.name, " "], false), (&[key.name], true), (&["none", "x"], false)]
+            {
+                let Err(error) = set(words, clear).changes() else { continue };
+                let remedy = Problem::remedy_of(&error).expect("a remedy");
+                let told = format!("tootstrap: {error:#}\n{}", crate::cli::advice(crate::cli::Exit::Refused, remedy));
+                assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+            }
+        }
         assert!(refusal(&["domain"], true).contains("part of every handle"));
     }
 

@@ -20,6 +20,10 @@ use crate::run::Report;
 ///
 /// Exit status: 0 all is well; 1 something is wrong; 4 something outside is waited for, or an installation is under way.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo tootstrap status
+  sudo tootstrap status --motd    in short")]
 pub(super) struct Status {
     /// Tell every event as a line of JSON
     #[arg(long, conflicts_with = "motd")]

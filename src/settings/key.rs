@@ -9,8 +9,17 @@ pub enum Later {
     Free,
     /// Yes; its value is a secret, so it comes from a file or standard input.
     Secret,
-    /// No, for this reason and with this way out.
-    Fixed(&'static str),
+    /// No.
+    Fixed(Fixed),
+}
+
+/// Why a setting cannot change, and the way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    /// The reason, as a clause.
+    pub why: &'static str,
+    /// What to do instead; a command stands on a line of its own.
+    pub instead: &'static str,
 }
 
 /// A setting.
@@ -29,14 +38,22 @@ impl std::fmt::Debug for Key {
     }
 }
 
-const THE_NAME: &str =
-    "the name is part of every handle and signature of the server, so it cannot change: another name needs another machine";
-const THE_OWNER: &str = "the owner's account was made once and belongs to Mastodon now. Another owner: sudo tootstrap tootctl accounts create NAME \
-                         --email ADDRESS --confirmed --approve --role Owner";
-const OWNER_EMAIL: &str = "the owner's account was made with it and belongs to Mastodon now: its owner changes the address in Mastodon's web \
-                           interface, Preferences, Account";
-const WHO_MAY_JOIN: &str = "it was set once; since then the web interface decides: Preferences, Administration, Server settings, Registrations \
-                            (or: sudo tootstrap tootctl settings registrations open|approved|close)";
+const THE_NAME: Fixed =
+    Fixed { why: "it is part of every handle and signature of the server", instead: "use another machine for another name" };
+const THE_OWNER: Fixed = Fixed {
+    why: "the owner's account was made once and belongs to Mastodon now",
+    instead: "make another owner:\n\
+              sudo tootstrap tootctl accounts create NAME --email ADDRESS \\\n  --confirmed --approve --role Owner",
+};
+const OWNER_EMAIL: Fixed = Fixed {
+    why: "the owner's account was made with it and belongs to Mastodon now",
+    instead: "change it in Mastodon's web interface, as the owner: Preferences, Account",
+};
+const WHO_MAY_JOIN: Fixed = Fixed {
+    why: "it was set once; since then Mastodon's web interface decides",
+    instead: "change it there (Preferences, Administration, Server settings, Registrations), or:\n\
+              sudo tootstrap tootctl settings registrations open|approved|close",
+};
 
 macro_rules! key {
     ($name:literal, $later:expr, $($field:ident).+) => {

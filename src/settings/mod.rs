@@ -20,7 +20,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 pub use field::{Field, Refusal};
-pub use key::{KEYS, Key, Later};
+pub use key::{Fixed, KEYS, Key, Later};
 pub use options::{ImageOptions, Options, RepositoryOptions, Resolved, SmtpOptions};
 pub use record::{Handover, record};
 pub use resolve::{Accepted, resolve};
