@@ -119,6 +119,11 @@ async fn a_run_that_is_stopped_at_any_mutation_is_completed_by_the_next() {
     disturbed_at_every_mutation(|stop| Trouble::Stop(stop.clone())).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_killed_at_any_mutation_is_completed_by_the_next() {
+    disturbed_at_every_mutation(|_| Trouble::Kill).await;
+}
+
 async fn disturbed_at_every_mutation(trouble: fn(&Stop) -> Trouble) {
     let undisturbed = FakeHost::debian();
     install(&undisturbed).await;
@@ -129,6 +134,7 @@ async fn disturbed_at_every_mutation(trouble: fn(&Stop) -> Trouble) {
         let (host, stop) = (FakeHost::debian(), Stop::default());
         host.trouble_at(number, trouble(&stop));
         run(&host, Mode::Apply, stop).await;
+        host.trouble_ends();
         let next = install(&host).await;
         assert_eq!(broken(&next), Vec::<&(String, Outcome)>::new(), "after trouble at {number}: {mutation}");
         assert_eq!(files(&host), wanted, "after trouble at {number}: {mutation}");

@@ -72,6 +72,8 @@ pub(crate) enum Trouble {
     Fail,
     /// A signal arrives just before it.
     Stop(Stop),
+    /// The process is killed just before it: neither this nor anything later happens, until [`FakeHost::trouble_ends`].
+    Kill,
 }
 
 impl std::fmt::Debug for Trouble {
@@ -79,6 +81,7 @@ impl std::fmt::Debug for Trouble {
         f.write_str(match self {
             Self::Fail => "Fail",
             Self::Stop(_) => "Stop",
+            Self::Kill => "Kill",
         })
     }
 }
@@ -134,11 +137,20 @@ impl FakeHost {
         self.machine().trouble_at = Some((number, trouble));
     }
 
+    /// No trouble from now on.
+    pub(crate) fn trouble_ends(&self) {
+        self.machine().trouble_at = None;
+    }
+
     fn mutate(&self, line: String) -> Result<MutexGuard<'_, Machine>> {
         let mut machine = self.machine();
         match machine.trouble_at.take() {
             Some((0, Trouble::Fail)) => return Err(HostError::Refused(format!("injected trouble: {line}"))),
             Some((0, Trouble::Stop(stop))) => stop.request(),
+            Some((0, Trouble::Kill)) => {
+                machine.trouble_at = Some((0, Trouble::Kill));
+                return Err(HostError::Refused(format!("killed before: {line}")));
+            }
             Some((number, trouble)) => machine.trouble_at = Some((number - 1, trouble)),
             None => {}
         }
