@@ -6,7 +6,7 @@ use super::base::Base;
 use super::{Inputs, Patience, Plan, StepRef};
 use crate::assets::{self, Project};
 use crate::host::Access;
-use crate::resource::docker::{Digests, DockerReady, Image, MetadataShut, PROJECT, metadata};
+use crate::resource::docker::{Digests, DockerReady, Image, MetadataShut, PROJECT, PullsBegun, PullsSynced, metadata};
 use crate::resource::{Directory, File, Refusal, Unit};
 use crate::sizing::Sizing;
 
@@ -79,10 +79,13 @@ struct Pulls {
 /// Mastodon's still unpacks; streaming's last. On a small machine one after the other.
 fn pulls(plan: &mut Plan, with: &Inputs, ready: StepRef) -> Pulls {
     let images = &with.settings.images;
+    let references = [&images.mastodon, &images.streaming, &images.postgres, &images.redis, &images.caddy].map(String::clone);
+    let begun = PullsBegun::new(references.to_vec(), !with.facts.foreign_docker);
+    let begun = plan.step("docker/pulls-begun", begun).needs([ready]).add();
     let one_by_one = Sizing::of(&with.facts).pulls_at_once == 1;
     let hour = Duration::from_hours(1);
     let mut pull = |name: &str, reference: &str, before: &[StepRef]| {
-        let mut step = plan.step(format!("docker/image-{name}"), Image::new(reference)).needs([ready]);
+        let mut step = plan.step(format!("docker/image-{name}"), Image::new(reference)).needs([begun]);
         for earlier in before {
             step = step.after(*earlier, hour);
         }
@@ -93,8 +96,8 @@ fn pulls(plan: &mut Plan, with: &Inputs, ready: StepRef) -> Pulls {
     let redis = pull("redis", &images.redis, &[postgres]);
     let mastodon = pull("mastodon", &images.mastodon, &if one_by_one { vec![redis] } else { Vec::new() });
     let streaming = pull("streaming", &images.streaming, &[mastodon, redis]);
-    let references = [&images.mastodon, &images.streaming, &images.postgres, &images.redis, &images.caddy].map(String::clone);
-    plan.step("docker/images", Digests::new(references.to_vec())).needs([caddy, postgres, redis, mastodon, streaming]).add();
+    let synced = plan.step("docker/pulls-synced", PullsSynced).needs([caddy, postgres, redis, mastodon, streaming]).add();
+    plan.step("docker/images", Digests::new(references.to_vec())).needs([synced]).add();
     Pulls { caddy, postgres, redis, mastodon, streaming }
 }
 

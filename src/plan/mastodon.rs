@@ -9,7 +9,7 @@ use crate::assets::Project;
 use crate::assets::page;
 use crate::host::Access;
 use crate::resource::File;
-use crate::resource::docker::Services;
+use crate::resource::docker::{Services, Stores};
 use crate::resource::mastodon::{Database, Owner, Seeds};
 use crate::sizing::Sizing;
 
@@ -33,7 +33,7 @@ pub struct App {
 /// Adds the steps.
 pub fn add(plan: &mut Plan, with: &Inputs, base: &Base, docker: &Docker) -> App {
     let stores = plan
-        .step("app/stores", Services::new(&["db", "redis"]))
+        .step("app/stores", Stores)
         .needs([docker.project])
         .needs(docker.stores)
         .patience(Patience::settle(Duration::from_mins(5), Duration::from_secs(2)))
@@ -91,11 +91,11 @@ mod tests {
     #[test]
     fn with_two_gigabytes_pulls_and_rails_run_side_by_side() {
         let expected = [
-            "docker/image-caddy: docker/ready",
-            "docker/image-postgres: docker/ready ~docker/image-caddy",
-            "docker/image-redis: docker/ready ~docker/image-postgres",
-            "docker/image-mastodon: docker/ready",
-            "docker/image-streaming: docker/ready ~docker/image-mastodon ~docker/image-redis",
+            "docker/image-caddy: docker/pulls-begun",
+            "docker/image-postgres: docker/pulls-begun ~docker/image-caddy",
+            "docker/image-redis: docker/pulls-begun ~docker/image-postgres",
+            "docker/image-mastodon: docker/pulls-begun",
+            "docker/image-streaming: docker/pulls-begun ~docker/image-mastodon ~docker/image-redis",
             "edge/ports: docker/ready",
             "edge/caddy: docker/project docker/image-caddy edge/ports",
             "edge/loaded: edge/caddy",
@@ -113,7 +113,7 @@ mod tests {
     fn with_one_gigabyte_everything_comes_one_after_the_other() {
         let order = order(970);
         let has = |line: &str| assert!(order.iter().any(|step| step == line), "{order:#?}");
-        has("docker/image-mastodon: docker/ready ~docker/image-redis");
+        has("docker/image-mastodon: docker/pulls-begun ~docker/image-redis");
         has("app/owner: app/database");
         has("app/services: app/database docker/image-streaming ~app/owner");
     }

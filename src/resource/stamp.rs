@@ -12,6 +12,9 @@ use crate::host::{Access, Host, Kind, Probe};
 /// Parents of every stamp, outermost first.
 const DIRECTORIES: [&str; 2] = ["/var/lib/tootstrap", "/var/lib/tootstrap/stamps"];
 
+/// Where the kernel tells this boot's id.
+pub(super) const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+
 /// Where the stamp of this name lies.
 fn path(name: &str) -> PathBuf {
     Path::new(DIRECTORIES[1]).join(name.replace('/', "-"))
@@ -59,6 +62,16 @@ pub(super) async fn write(host: &dyn Host, name: &str, content: &str) -> anyhow:
     }
     host.write(&path, format!("{content}\n").as_bytes(), Access::root(0o644)).await?;
     Ok(())
+}
+
+/// Removes a stamp; none is fine.
+pub(super) async fn remove(host: &dyn Host, name: &str) -> anyhow::Result<()> {
+    Ok(host.remove(&path(name)).await?)
+}
+
+/// This boot's id: what was true of the running system may not be after the next.
+pub(super) async fn boot(host: &dyn Probe) -> anyhow::Result<String> {
+    Ok(host.read_text(Path::new(BOOT)).await?.unwrap_or_default().trim().to_owned())
 }
 
 /// SHA-256 over names and contents of files, hexadecimal. A file that does not exist counts as such.

@@ -78,12 +78,7 @@ fn parse_swap(line: &str) -> Option<(&str, u64)> {
 }
 
 async fn is_refused(host: &dyn Probe) -> anyhow::Result<bool> {
-    Ok(stamp::read(host, REFUSED).await? == Some(boot(host).await?))
-}
-
-/// This boot's id.
-async fn boot(host: &dyn Probe) -> anyhow::Result<String> {
-    Ok(host.read_text(Path::new("/proc/sys/kernel/random/boot_id")).await?.unwrap_or_default().trim().to_owned())
+    Ok(stamp::read(host, REFUSED).await? == Some(stamp::boot(host).await?))
 }
 
 impl fmt::Display for SwapFile {
@@ -139,7 +134,7 @@ fn is_forbidden(error: &HostError) -> bool {
 async fn give_up(host: &dyn Host, error: &HostError) -> anyhow::Result<()> {
     log::warn!("this machine may not have swap, so memory may run short: {error}");
     host.remove(Path::new(PATH)).await?;
-    let boot = boot(host.probe()).await?;
+    let boot = stamp::boot(host.probe()).await?;
     stamp::write(host, REFUSED, &boot).await
 }
 

@@ -101,6 +101,8 @@ impl Machine {
                 "systemctl",
                 "dpkg",
                 "dpkg-query",
+                "find",
+                "sync",
                 "apt-get",
                 "apt-cache",
                 "sshd",

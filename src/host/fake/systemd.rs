@@ -41,6 +41,7 @@ pub(super) fn systemctl(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             machine.systemd.units.values_mut().for_each(|unit| unit.stale = false);
             Some(Reply::changed(""))
         }
+        ["systemctl", "stop", "docker.socket", unit] => Some(change(machine, "stop", false, unit)?),
         ["systemctl", verb, unit] => Some(change(machine, verb, false, unit)?),
         ["systemctl", "start", "--no-block", unit] => Some(change(machine, "start", false, unit)?),
         ["systemctl", verb, "--now", unit] => Some(change(machine, verb, true, unit)?),

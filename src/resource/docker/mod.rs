@@ -5,15 +5,19 @@ pub mod digests;
 mod image;
 mod known;
 pub mod metadata;
+mod pulls;
 mod ready;
 pub(crate) mod registry;
 mod services;
+mod stores;
 
 pub use digests::Digests;
 pub use image::Image;
 pub use metadata::MetadataShut;
+pub use pulls::{PullsBegun, PullsSynced};
 pub use ready::DockerReady;
 pub use services::{Services, remember_definitions};
+pub use stores::Stores;
 
 use crate::host::{Cmd, Probe};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::super::{Request, Response};
+use super::super::{Kind, Request, Response};
 use super::{Cmd, LOST, Machine, Reply};
 use crate::facts::DOCKER_PACKAGES;
 use crate::resource::docker::api::SOCKET;
@@ -17,6 +17,9 @@ pub(crate) use mastodon::{FakeUser, Tables};
 
 /// What `compose.yaml` defines.
 const SERVICES: [&str; 6] = ["db", "redis", "web", "sidekiq", "streaming", "caddy"];
+
+/// PostgreSQL's data directory.
+const CLUSTER: &str = "/opt/mastodon/postgres/17";
 
 /// Docker's state.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub(crate) struct Docker {
     pub(crate) prints_other_hashes: bool,
     /// The tables of Mastodon's database. `None`: there are none.
     pub(crate) tables: Option<Tables>,
+    /// For how many more looks at the containers a Rails process of an earlier run is at work.
+    pub(crate) rails_at_work: usize,
     /// Domains that cannot receive mail.
     pub(crate) unreachable_mail: BTreeSet<String>,
     /// What `ss` prints about ports 80 and 443.
@@ -76,6 +81,7 @@ impl Default for Docker {
             never_healthy: BTreeSet::new(),
             prints_other_hashes: false,
             tables: None,
+            rails_at_work: 0,
             unreachable_mail: BTreeSet::new(),
             listeners: String::new(),
             published: Vec::new(),
@@ -102,6 +108,11 @@ impl Machine {
         }
     }
 
+    /// One of them alone.
+    pub(crate) fn start_service(&mut self, service: &str) {
+        self.start(service, "(healthy)");
+    }
+
     pub(super) fn service_runs(&self, service: &str) -> bool {
         self.docker.containers.get(service).is_some_and(|container| container.state == "running")
     }
@@ -115,6 +126,9 @@ impl Machine {
         self.docker.containers.insert(service.into(), FakeContainer { state: "running", health, hash, environment });
         if service == "caddy" {
             self.docker.loaded = self.caddy_files();
+        }
+        if service == "db" && self.nodes.contains_key(Path::new(CLUSTER)) {
+            self.place(format!("{CLUSTER}/PG_VERSION"), Kind::File, "17\n", 0o600);
         }
     }
 
@@ -141,13 +155,23 @@ impl Machine {
     }
 }
 
-/// `docker` and `ss`.
+/// `docker`, `ss`, `sync`, and `find` where Docker and PostgreSQL keep their data.
 pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
     match cmd.argv().as_slice() {
         ["ss", "-H", "-ltnp", "( sport = :80 or sport = :443 )"] => Some(Reply::read(machine.docker.listeners.clone())),
         ["curl", "--silent", "--fail", "--max-time", _, "--header", "Host;", "--unix-socket", "/opt/mastodon/caddy/run/admin.sock", _] => {
             let runs = machine.service_runs("caddy");
             Some(if runs { Reply::read(machine.docker.loaded.clone()) } else { Reply::read("").status(7, "") })
+        }
+        ["sync", "--file-system", "/var/lib/docker"] => Some(Reply::changed("")),
+        ["find", "/var/lib/docker/image", "/var/lib/docker/overlay2", "-mindepth", "1", "-delete"] => {
+            let off = machine.systemd.units.get("docker.service").is_none_or(|unit| unit.active != "active");
+            machine.docker.images.clear();
+            Some(Reply::changed("").status(i32::from(!off), ""))
+        }
+        ["find", CLUSTER, "-mindepth", "1", "-delete"] => {
+            machine.nodes.retain(|path, _| !path.starts_with(CLUSTER) || path == Path::new(CLUSTER));
+            Some(Reply::changed(""))
         }
         ["docker", "compose", "version", "--short"] => {
             let has_plugin = machine.apt.installed.contains_key("docker-compose-plugin") && !machine.docker.compose.is_empty();
@@ -165,6 +189,16 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
 
 fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
     match words {
+        ["image", "rm", "--force", image] => {
+            machine.docker.images.remove(*image);
+            Some(Reply::changed(""))
+        }
+        ["rm", "--force", ids @ ..] => {
+            for id in ids {
+                machine.docker.containers.remove(id.strip_suffix("-id")?);
+            }
+            Some(Reply::changed(""))
+        }
         ["pull", image] => {
             machine.docker.images.insert((*image).into());
             Some(Reply::changed(""))
@@ -213,6 +247,10 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             for service in services {
                 machine.docker.containers.get_mut(*service)?.health = "(healthy)";
             }
+            Some(Reply::changed(""))
+        }
+        ["rm", "--stop", "--force", service] => {
+            machine.docker.containers.remove(*service);
             Some(Reply::changed(""))
         }
         ["stop", services @ ..] => {
@@ -277,7 +315,12 @@ pub(super) fn daemon(machine: &mut Machine, request: &Request) -> Option<Respons
     let path = path.strip_prefix("/v1.41")?;
     if path == "/containers/json?all=true" {
         let others = machine.docker.published.iter().map(of_somebody_else);
-        return Some(json(&machine.docker.containers.iter().map(listed).chain(others).collect()));
+        let mut containers: Vec<_> = machine.docker.containers.iter().map(listed).chain(others).collect();
+        if machine.docker.rails_at_work > 0 {
+            machine.docker.rails_at_work -= 1;
+            containers.push(rails_process());
+        }
+        return Some(json(&containers.into()));
     }
     let image = path.strip_prefix("/images/")?.strip_suffix("/json")?;
     if !machine.docker.images.contains(image) {
@@ -288,11 +331,20 @@ pub(super) fn daemon(machine: &mut Machine, request: &Request) -> Option<Respons
     Some(json(&serde_json::json!({ "RepoDigests": [digest] })))
 }
 
+/// Of the two whose names begin their images'; who asks for others' containers by image is told of none.
+fn image_of(service: &str) -> &'static str {
+    match service {
+        "redis" => "redis:7-alpine",
+        "caddy" => "caddy:2-alpine",
+        _ => "an-image",
+    }
+}
+
 fn listed((service, container): (&String, &FakeContainer)) -> serde_json::Value {
     serde_json::json!({
         "Id": format!("{service}-id"),
         "Names": [format!("/mastodon-{service}-1")],
-        "Image": "an-image",
+        "Image": image_of(service),
         "State": container.state,
         "Status": format!("Up 3 minutes {}", container.health),
         "Labels": {
@@ -309,6 +361,18 @@ fn of_somebody_else((port, name): &(u16, String)) -> serde_json::Value {
     let (id, name) = (format!("{name}-id"), format!("/{name}"));
     let ports = [serde_json::json!({ "IP": "0.0.0.0", "PrivatePort": 8080, "PublicPort": port, "Type": "tcp" })];
     serde_json::json!({ "Id": id, "Names": [name], "Image": "an-image", "State": "running", "Status": "Up 2 days", "Ports": ports })
+}
+
+/// What `docker compose run` of a run that was killed left behind.
+fn rails_process() -> serde_json::Value {
+    serde_json::json!({
+        "Id": "rails-id",
+        "Image": "an-image",
+        "Command": "/usr/bin/tini -- bundle exec rails db:prepare",
+        "State": "running",
+        "Status": "Up 3 seconds",
+        "Labels": { "com.docker.compose.project": "mastodon", "com.docker.compose.service": "web", "com.docker.compose.oneoff": "True" },
+    })
 }
 
 /// The site as seen on this machine's own port 443.
