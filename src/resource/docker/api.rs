@@ -34,6 +34,9 @@ pub(crate) struct Container {
     pub(crate) names: Vec<String>,
     /// The reference that it was made from.
     pub(crate) image: String,
+    /// What runs in it, with its arguments.
+    #[serde(default)]
+    pub(crate) command: String,
     /// `running`, `exited`, …
     pub(crate) state: String,
     /// In words: `Up 3 minutes (healthy)`.

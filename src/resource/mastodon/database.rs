@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::super::docker::compose;
 use super::super::{Drift, Resource, stamp};
 use super::psql::{self, Rows, number};
-use super::rails;
+use super::{rails, wait_for_earlier};
 use crate::host::{Host, Probe};
 use crate::report::WithRemedy;
 
@@ -142,6 +142,7 @@ impl Resource for Database {
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
+        wait_for_earlier(host.probe()).await?;
         let before = self.state(host.probe()).await?;
         if let State::Prepared { schema, current: false, .. } = before {
             refuse_newer(schema, self.schema_of_image(host).await?, &self.version)?;
@@ -203,6 +204,20 @@ mod tests {
         let grep = format!("{RUN} --entrypoint grep web -m1 -o 'version: [0-9_]*' db/schema.rb");
         let stop = "run docker compose --project-directory /opt/mastodon stop web sidekiq streaming";
         assert_eq!(log[..4], [grep, stop.into(), rails_command("db:prepare"), rails_command("db:seed")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rails_process_that_outlived_a_killed_run_is_waited_for() {
+        let host = machine();
+        host.machine().docker.rails_at_work = 3;
+        let log = converge(&host, &database()).await;
+        assert_eq!(host.machine().docker.rails_at_work, 0);
+        assert!(log.contains(&rails_command("db:prepare")), "{log:?}");
+        // One that does not end is told.
+        let host = machine();
+        host.machine().docker.rails_at_work = usize::MAX;
+        let error = database().apply(&host).await.unwrap_err();
+        assert!(format!("{error:#}").contains("rails db:prepare") && host.take_log().is_empty(), "{error:#}");
     }
 
     #[tokio::test]

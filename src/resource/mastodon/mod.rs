@@ -7,15 +7,44 @@ mod psql;
 
 use std::time::Duration;
 
+use anyhow::anyhow;
+use tokio::time::Instant;
+
 pub use database::Database;
 pub use owner::{Owner, Seeds};
 
-use super::docker::compose;
-use crate::host::Cmd;
+use super::docker::{api, compose};
+use crate::host::{Cmd, Probe};
+use crate::report::WithRemedy;
+
+/// How long a Rails process of an earlier run may take to its end.
+const EARLIER: Duration = Duration::from_hours(1);
 
 /// A one-off command of Mastodon's image: `rails` with these options of `compose run` before it.
 fn rails<'a>(options: impl IntoIterator<Item = &'a str>, command: impl IntoIterator<Item = &'a str>) -> Cmd {
     let run = compose().args(["run", "--rm", "-T", "--no-deps"]).args(options);
     // Migrations between releases may take long (mastodon.md §0.3) and must not be torn.
     run.args(["web", "bundle", "exec", "rails"]).args(command).timeout(Duration::from_hours(6))
+}
+
+/// Waits until no Rails process of an earlier run works on the database. Its container outlives a run that was killed, and two at once would
+/// load the schema into each other's.
+async fn wait_for_earlier(host: &dyn Probe) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while let Some(earlier) = api::containers(host).await?.iter().find(|container| is_ours_at_work(container)) {
+        if began.elapsed() > EARLIER {
+            return Err(anyhow!("a Rails process of an earlier run does not end: {}", earlier.command)).remedy(format!(
+                "look what it does (docker logs {id}), end it (docker stop {id}), then: sudo tootstrap install",
+                id = earlier.id
+            ));
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    Ok(())
+}
+
+/// Started by [`rails`], which no operator's command is.
+fn is_ours_at_work(container: &api::Container) -> bool {
+    let one_off = container.label("com.docker.compose.project") == "mastodon" && container.label("com.docker.compose.oneoff") == "True";
+    one_off && container.state == "running" && ["rails db:", "rails runner -"].iter().any(|command| container.command.contains(command))
 }

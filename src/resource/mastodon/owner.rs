@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::super::{Drift, Resource, stamp};
 use super::psql;
-use super::rails;
+use super::{rails, wait_for_earlier};
 use crate::assets::OWNER_SCRIPT;
 use crate::host::{Host, Probe};
 use crate::report::WithRemedy;
@@ -172,6 +172,7 @@ impl Resource for Owner {
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
+        wait_for_earlier(host.probe()).await?;
         let create = self.account(host.probe()).await? != Account::Settled;
         let allow = format!("EMAIL_DOMAIN_ALLOWLIST={}", self.email.domain());
         let mut options = vec!["-e", "RAILS_LOG_LEVEL=error"];
