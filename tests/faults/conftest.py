@@ -26,6 +26,7 @@ from beds import (  # noqa: E402, F401
 )
 from beds import pytest_runtest_makereport as console_to_report  # noqa: E402
 from cases import Case, Results, fingerprint_of  # noqa: E402
+from snapshots import from_bare, from_prepared  # noqa: E402, F401
 
 PASSED = pytest.StashKey[bool]()
 
