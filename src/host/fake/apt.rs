@@ -24,6 +24,8 @@ pub(crate) struct Apt {
     pub(crate) busy: u32,
     /// A half-configured package stops every installation until `dpkg --configure -a`.
     pub(crate) interrupted: bool,
+    /// A power cut tore the index and what dpkg unpacked: apt lists no archive until the index is gone and fetched.
+    pub(crate) torn: bool,
 }
 
 /// What installing a package brings: programs and units that start at once.
@@ -95,6 +97,15 @@ pub(super) fn dpkg(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
     }
 }
 
+/// Simulates `find` where apt keeps its index.
+pub(super) fn find(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
+    let lists = Path::new("/var/lib/apt/lists");
+    let ["find", "/var/lib/apt/lists", "-type", "f", "-not", "-name", "lock", "-delete"] = cmd.argv().as_slice() else { return None };
+    machine.nodes.retain(|path, node| !path.starts_with(lists) || node.kind != Kind::File || path.ends_with("lock"));
+    machine.apt.torn = false;
+    Some(Reply::changed(""))
+}
+
 /// Simulates `apt-get` and `apt-cache`; options may stand anywhere.
 pub(super) fn apt(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
     let argv = cmd.argv();
@@ -116,6 +127,7 @@ pub(super) fn apt(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
         }
         ("apt-get", ["update"]) => Some(update(machine)),
         ("apt-get", ["install", packages @ ..]) if argv.contains(&"--print-uris") => Some(print_uris(machine, packages)),
+        ("apt-get", ["clean"]) => Some(Reply::changed("")),
         ("apt-get", ["install", packages @ ..]) => Some(install(machine, packages)),
         ("apt-get", ["full-upgrade"]) if machine.apt.gone.is_empty() || argv.contains(&"--fix-missing") => Some(Reply::changed("")),
         ("apt-get", ["full-upgrade"]) => Some(Reply::changed("").status(100, "E: Unable to fetch some archives")),
@@ -184,6 +196,9 @@ fn install(machine: &mut Machine, packages: &[&str]) -> Reply {
     let failed = |text: String| Reply::changed("").status(100, text);
     if machine.apt.interrupted {
         return failed("E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.".into());
+    }
+    if machine.apt.torn {
+        return failed(format!("E: The package {} needs to be reinstalled, but I can't find an archive for it.", packages.join(" ")));
     }
     let mut chosen: BTreeMap<&str, Option<&str>> = BTreeMap::new();
     for package in packages {

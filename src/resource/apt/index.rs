@@ -7,13 +7,12 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 
 use super::sources::{self, SourceFile};
-use super::{apt_get, run_locked};
+use super::{LISTS, apt_get, run_locked};
 use crate::facts::Release;
 use crate::host::{Access, Cmd, Host, HostError, Probe};
 use crate::report::WithRemedy;
 use crate::resource::{Drift, File, Lock, Resource, stamp};
 
-const LISTS: &str = "/var/lib/apt/lists";
 const STAMP: &str = "apt/index";
 
 /// The index of packages, fetched since the sources last changed. A source that fails and is not needed is a warning. A suite of Debian's

@@ -17,6 +17,8 @@ pub use upgrade::Upgrade;
 
 use crate::host::{Cmd, Host, HostError, Output, Result};
 
+/// Where apt keeps the index of packages.
+const LISTS: &str = "/var/lib/apt/lists";
 /// How long somebody else may hold dpkg's and apt's locks: first boots run long upgrades.
 const PATIENCE_WITH_LOCKS: Duration = Duration::from_mins(20);
 /// How often it tries again meanwhile.

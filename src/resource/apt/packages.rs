@@ -6,7 +6,7 @@ use std::fmt;
 use anyhow::Context;
 use async_trait::async_trait;
 
-use super::{apt_get, run_locked, tail};
+use super::{LISTS, apt_get, run_locked, tail};
 use crate::host::{Cmd, Host, HostError, Probe};
 use crate::report::WithRemedy;
 use crate::resource::{Drift, Lock, Resource};
@@ -58,7 +58,9 @@ impl Resource for Packages {
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let names = self.missing(host.probe()).await?.into_iter().map(|(name, _)| name).collect();
-        Installation { host, names, versions: BTreeMap::new(), gone: BTreeSet::new(), updated: false, repaired: false }.run().await
+        Installation { host, names, versions: BTreeMap::new(), gone: BTreeSet::new(), updated: false, fetched_anew: false, repaired: false }
+            .run()
+            .await
     }
 
     fn lock(&self) -> Option<Lock> {
@@ -75,8 +77,20 @@ struct Installation<'a> {
     /// Package and version (without epoch) that the mirror lists but no longer has.
     gone: BTreeSet<(String, String)>,
     updated: bool,
+    fetched_anew: bool,
     repaired: bool,
 }
+
+/// What apt says when its index lists less than the mirror has: out of date, or torn by a power cut.
+const POOR_INDEX: [&str; 2] = ["Unable to locate package", "has no installation candidate"];
+/// What it says when a power cut tore the index or what it keeps of it; `update` may take a torn index for a current one.
+const TORN_INDEX: [&str; 5] = [
+    "needs to be reinstalled, but I can't find an archive for it",
+    "The package lists or status file could not be parsed",
+    "Problem with MergeList",
+    "you have held broken packages",
+    "Unable to correct problems",
+];
 
 impl Installation<'_> {
     async fn run(mut self) -> anyhow::Result<()> {
@@ -100,11 +114,15 @@ impl Installation<'_> {
             return repair(self.host).await;
         }
         let lost = lost_files(tail(&error));
-        if !self.updated && (!lost.is_empty() || says(&["Unable to locate package", "has no installation candidate"])) {
+        let (poor, torn) = (says(&POOR_INDEX), says(&TORN_INDEX));
+        if !self.fetched_anew && (torn || poor && self.updated) {
+            self.fetched_anew = true;
+            log::warn!("the index of packages is damaged and is fetched anew: {error}");
+            return fetch_anew(self.host).await;
+        }
+        if !self.updated && (!lost.is_empty() || poor) {
             self.updated = true;
-            if let Err(error) = run_locked(self.host, &apt_get().arg("update")).await {
-                log::warn!("not every source of packages could be updated: {error}");
-            }
+            update(self.host).await;
             return Ok(());
         }
         if lost.is_empty() && says(&["Failed to fetch"]) {
@@ -140,6 +158,21 @@ impl Installation<'_> {
         let is_gone = |version: &str| self.gone.contains(&(package.to_owned(), without_epoch(version).to_owned()));
         Ok(versions.into_iter().find(|version| !is_gone(version)).map(str::to_owned))
     }
+}
+
+/// A source that fails and is not needed does not matter; one that is needed shows in what follows.
+async fn update(host: &dyn Host) {
+    if let Err(error) = run_locked(host, &apt_get().arg("update")).await {
+        log::warn!("not every source of packages could be updated: {error}");
+    }
+}
+
+/// Removes the index and what apt made of it, and fetches it: all of it can be had again.
+async fn fetch_anew(host: &dyn Host) -> anyhow::Result<()> {
+    host.run(&Cmd::new("find").args([LISTS, "-type", "f", "-not", "-name", "lock", "-delete"])).await?;
+    run_locked(host, &apt_get().arg("clean")).await?;
+    update(host).await;
+    Ok(())
 }
 
 /// Finishes what an interrupted dpkg left half done.
@@ -229,6 +262,29 @@ mod tests {
         };
         let log = ["INSTALL sudo", "UPDATE", "INSTALL sudo", "INSTALL sudo=1:1.5", "INSTALL sudo=1.0"];
         case(gone, "install sudo", &log).await;
+    }
+
+    #[tokio::test]
+    async fn an_index_that_a_power_cut_tore_is_fetched_anew() {
+        let torn = |m: &mut Machine| {
+            m.install("ufw");
+            m.apt.installed.insert("sudo".into(), "iHR");
+            m.apt.torn = true;
+        };
+        let find = "run find /var/lib/apt/lists -type f -not -name lock -delete";
+        let clean = UPDATE.replace("update", "clean");
+        case(torn, "finish the installation of sudo", &["INSTALL sudo", find, &clean, "UPDATE", "INSTALL sudo"]).await;
+    }
+
+    #[tokio::test]
+    async fn an_index_that_stays_poor_is_fetched_anew_once() {
+        let host = FakeHost::debian();
+        host.machine().place("/var/lib/apt/lists/deb.debian.org_debian_dists_bullseye_InRelease", crate::host::Kind::File, "", 0o644);
+        let error = Packages::new(["no-such"]).apply(&host).await.unwrap_err();
+        assert!(format!("{error:#}").contains("Unable to locate package no-such"), "{error:#}");
+        let log = host.take_log();
+        assert_eq!(log.iter().filter(|line| line.ends_with(" update")).count(), 2, "{log:#?}");
+        assert_eq!(log.iter().filter(|line| line.ends_with(" install --no-install-recommends no-such")).count(), 3, "{log:#?}");
     }
 
     #[tokio::test]
