@@ -64,11 +64,6 @@ pub(super) async fn write(host: &dyn Host, name: &str, content: &str) -> anyhow:
     Ok(())
 }
 
-/// Removes a stamp; none is fine.
-pub(super) async fn remove(host: &dyn Host, name: &str) -> anyhow::Result<()> {
-    Ok(host.remove(&path(name)).await?)
-}
-
 /// This boot's id: what was true of the running system may not be after the next.
 pub(super) async fn boot(host: &dyn Probe) -> anyhow::Result<String> {
     Ok(host.read_text(Path::new(BOOT)).await?.unwrap_or_default().trim().to_owned())

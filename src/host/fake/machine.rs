@@ -168,6 +168,12 @@ impl Machine {
         let missing = || HostError::File { action: "rename", path: from.to_owned(), source: std::io::ErrorKind::NotFound.into() };
         let node = self.nodes.remove(from).ok_or_else(missing)?;
         self.nodes.insert(to.to_owned(), node);
+        let below: Vec<_> = self.nodes.keys().filter(|path| path.starts_with(from)).cloned().collect();
+        for path in below {
+            let moved = to.join(path.strip_prefix(from).unwrap_or(&path));
+            let node = self.nodes.remove(&path);
+            self.nodes.extend(node.map(|node| (moved, node)));
+        }
         Ok(())
     }
 

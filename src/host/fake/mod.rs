@@ -96,6 +96,7 @@ const PROGRAMS: &[Program] = &[
     docker::programs,
     inspection::programs,
     apt::apt,
+    apt::find,
     ssh::programs,
     ufw::programs,
     netfilter::programs,

@@ -2,8 +2,9 @@
 //!
 //! Docker syncs its records of an image, not the files in it: after a power cut it takes files that are empty for whole ones, and what it
 //! unpacked for an image that never became complete for layers that it need not fetch. So a stamp says, from before the first pull until
-//! everything is on the disk, in which boot images are being pulled.
+//! everything is on the disk, in which boot which images are being pulled. Images that were here before are not in it and are not touched.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::Context;
@@ -13,7 +14,6 @@ use super::super::{Drift, Resource, stamp};
 use super::{api, digests, installed};
 use crate::host::{Cmd, Host, Probe};
 
-/// Holds the boot in which images are being pulled.
 const STAMP: &str = "docker/pulling";
 /// Where Docker keeps images and their layers.
 const STORE: [&str; 2] = ["/var/lib/docker/image", "/var/lib/docker/overlay2"];
@@ -22,7 +22,7 @@ const STORE: [&str; 2] = ["/var/lib/docker/image", "/var/lib/docker/overlay2"];
 #[derive(Debug)]
 pub struct PullsBegun {
     images: Vec<String>,
-    /// Docker is ours, so its store may be emptied before the first installation is complete.
+    /// Docker is ours, so its store may be emptied while nothing uses it.
     ours: bool,
 }
 
@@ -30,33 +30,47 @@ pub struct PullsBegun {
 #[derive(Debug)]
 pub struct PullsSynced;
 
+/// What the stamp says: the boot, then a line for each image.
+#[derive(Debug)]
+struct Noted {
+    boot: String,
+    images: BTreeSet<String>,
+}
+
+impl Noted {
+    async fn read(host: &dyn Probe) -> anyhow::Result<Option<Self>> {
+        let Some(text) = stamp::read(host, STAMP).await? else { return Ok(None) };
+        let mut lines = text.lines().map(str::to_owned);
+        Ok(Some(Self { boot: lines.next().unwrap_or_default(), images: lines.collect() }))
+    }
+
+    async fn write(&self, host: &dyn Host) -> anyhow::Result<()> {
+        let lines: Vec<_> = std::iter::once(&self.boot).chain(&self.images).map(String::as_str).collect();
+        stamp::write(host, STAMP, &lines.join("\n")).await
+    }
+}
+
 impl PullsBegun {
     /// `images`: every reference that will be pulled. `ours`: this program installed Docker.
     pub fn new(images: Vec<String>, ours: bool) -> Self {
         Self { images, ours }
     }
 
-    /// Images that no finished run has recorded.
-    async fn unrecorded(&self, host: &dyn Probe) -> anyhow::Result<Vec<&String>> {
-        let recorded = digests::recorded(host).await?;
-        Ok(self.images.iter().filter(|image| !recorded.contains_key(*image)).collect())
-    }
-
-    async fn is_missing(&self, host: &dyn Probe) -> anyhow::Result<bool> {
-        if !installed(host).await {
-            return Ok(true);
-        }
-        for image in &self.images {
-            if api::image(host, image).await?.is_none() {
-                return Ok(true);
+    async fn missing(&self, host: &dyn Probe) -> anyhow::Result<BTreeSet<String>> {
+        let mut missing: BTreeSet<_> = self.images.iter().cloned().collect();
+        if installed(host).await {
+            for image in &self.images {
+                if api::image(host, image).await?.is_some() {
+                    missing.remove(image);
+                }
             }
         }
-        Ok(false)
+        Ok(missing)
     }
 
     /// Images whose files may be torn go, with the containers made from them; what the containers keep lies outside of them.
-    async fn forget(&self, host: &dyn Host) -> anyhow::Result<()> {
-        for image in self.unrecorded(host.probe()).await? {
+    async fn forget(&self, host: &dyn Host, images: &BTreeSet<String>) -> anyhow::Result<()> {
+        for image in images {
             let all = api::containers(host.probe()).await?;
             let of_it =
                 all.iter().filter(|container| container.image == *image && container.label("com.docker.compose.project") == "mastodon");
@@ -69,13 +83,19 @@ impl PullsBegun {
             }
         }
         // Layers of images that never became complete have no name to remove them by.
-        if self.ours && digests::recorded(host.probe()).await?.is_empty() && api::containers(host.probe()).await?.is_empty() {
+        if self.ours && is_unused(host.probe()).await? {
             host.run(&Cmd::new("systemctl").args(["stop", "docker.socket", "docker.service"])).await?;
             host.run(&Cmd::new("find").args(STORE).args(["-mindepth", "1", "-delete"])).await?;
             host.run(&Cmd::new("systemctl").args(["start", "docker.service"])).await?;
         }
         Ok(())
     }
+}
+
+/// Docker has no container, no image with a name, and no installation was ever completed with it.
+async fn is_unused(host: &dyn Probe) -> anyhow::Result<bool> {
+    let unnamed = api::names_of_images(host).await?.is_empty();
+    Ok(unnamed && digests::recorded(host).await?.is_empty() && api::containers(host).await?.is_empty())
 }
 
 impl fmt::Display for PullsBegun {
@@ -87,19 +107,30 @@ impl fmt::Display for PullsBegun {
 #[async_trait]
 impl Resource for PullsBegun {
     async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
-        Ok(match stamp::read(host, STAMP).await? {
-            Some(boot) if boot == stamp::boot(host).await? => Drift::none(),
-            Some(_) => Drift::to_do("remove images that the machine was pulling when it stopped"),
-            None if self.is_missing(host).await? => Drift::to_do("note that images are being pulled"),
-            None => Drift::none(),
-        })
+        let noted = Noted::read(host).await?;
+        if let Some(noted) = &noted
+            && noted.boot != stamp::boot(host).await?
+        {
+            return Ok(Drift::to_do("remove images that the machine was pulling when it stopped"));
+        }
+        let known = noted.map(|noted| noted.images).unwrap_or_default();
+        let is_noted = self.missing(host).await?.is_subset(&known);
+        Ok(if is_noted { Drift::none() } else { Drift::to_do("note which images are being pulled") })
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
-        if stamp::read(host, STAMP).await?.is_some() {
-            self.forget(host).await.context("cannot remove images that a power cut may have torn")?;
-        }
-        stamp::write(host, STAMP, &stamp::boot(host.probe()).await?).await
+        let boot = stamp::boot(host.probe()).await?;
+        let before = Noted::read(host.probe()).await?;
+        let images = match before {
+            Some(noted) if noted.boot == boot => noted.images,
+            Some(noted) => {
+                self.forget(host, &noted.images).await.context("cannot remove images that a power cut may have torn")?;
+                BTreeSet::new()
+            }
+            None => BTreeSet::new(),
+        };
+        let missing = self.missing(host.probe()).await?;
+        Noted { boot, images: images.into_iter().chain(missing).collect() }.write(host).await
     }
 }
 
@@ -146,12 +177,16 @@ mod tests {
         host
     }
 
+    fn cut_power(host: &FakeHost) {
+        host.machine().place(stamp::BOOT, Kind::File, "second\n", 0o444);
+    }
+
     /// As the disk of a machine that lost its power while it pulled.
     async fn after_a_power_cut() -> FakeHost {
         let host = machine();
         converge(&host, &pulls(true)).await;
         host.machine().docker.images.insert(REDIS.into());
-        host.machine().place(stamp::BOOT, Kind::File, "second\n", 0o444);
+        cut_power(&host);
         host
     }
 
@@ -167,6 +202,16 @@ mod tests {
         );
         assert!(converge(&host, &pulls(true)).await.is_empty());
         assert!(converge(&host, &PullsSynced).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn another_image_later_in_the_same_boot_is_noted_too() {
+        let host = machine();
+        converge(&host, &pulls(true)).await;
+        let other = PullsBegun::new(vec!["redis:8-alpine".into()], true);
+        assert_eq!(converge(&host, &other).await, [NOTE]);
+        let noted: Vec<_> = Noted::read(&host).await.unwrap().unwrap().images.into_iter().collect();
+        assert_eq!(noted, ["caddy:2-alpine", REDIS, "redis:8-alpine"]);
     }
 
     #[tokio::test]
@@ -191,11 +236,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_image_that_an_earlier_installation_recorded_stays() {
-        let host = after_a_power_cut().await;
-        let record = format!("version = 1\n[digests]\n\"{REDIS}\" = \"redis@sha256:0\"\n");
-        host.machine().place(digests::IMAGES, Kind::File, &record, 0o644);
-        assert_eq!(converge(&host, &pulls(true)).await, [NOTE]);
-        assert!(host.machine().docker.images.contains(REDIS));
+    async fn images_that_were_here_before_the_pulls_stay() {
+        // One that we use, which the operator may have built, and one of somebody else's.
+        for image in [REDIS, "their/own:1"] {
+            let host = machine();
+            host.machine().docker.images.insert(image.into());
+            converge(&host, &pulls(true)).await;
+            host.machine().docker.images.insert("caddy:2-alpine".into());
+            cut_power(&host);
+            assert_eq!(converge(&host, &pulls(true)).await, ["run docker image rm --force caddy:2-alpine", NOTE]);
+            assert!(host.machine().docker.images.contains(image), "{image}");
+        }
     }
 }

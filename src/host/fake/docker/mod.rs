@@ -163,14 +163,14 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             let runs = machine.service_runs("caddy");
             Some(if runs { Reply::read(machine.docker.loaded.clone()) } else { Reply::read("").status(7, "") })
         }
-        ["sync", "--file-system", "/var/lib/docker"] => Some(Reply::changed("")),
+        ["sync", "--file-system", "/var/lib/docker"] | ["sync", "/opt/mastodon/postgres/17/pg_hba.conf"] => Some(Reply::changed("")),
         ["find", "/var/lib/docker/image", "/var/lib/docker/overlay2", "-mindepth", "1", "-delete"] => {
             let off = machine.systemd.units.get("docker.service").is_none_or(|unit| unit.active != "active");
             machine.docker.images.clear();
             Some(Reply::changed("").status(i32::from(!off), ""))
         }
-        ["find", CLUSTER, "-mindepth", "1", "-delete"] => {
-            machine.nodes.retain(|path, _| !path.starts_with(CLUSTER) || path == Path::new(CLUSTER));
+        ["find", unfinished @ "/opt/mastodon/postgres/17.unfinished", "-delete"] => {
+            machine.nodes.retain(|path, _| !path.starts_with(unfinished));
             Some(Reply::changed(""))
         }
         ["docker", "compose", "version", "--short"] => {
@@ -321,6 +321,10 @@ pub(super) fn daemon(machine: &mut Machine, request: &Request) -> Option<Respons
             containers.push(rails_process());
         }
         return Some(json(&containers.into()));
+    }
+    if path == "/images/json" {
+        let images = machine.docker.images.iter().map(|image| serde_json::json!({ "RepoTags": [image] }));
+        return Some(json(&images.collect()));
     }
     let image = path.strip_prefix("/images/")?.strip_suffix("/json")?;
     if !machine.docker.images.contains(image) {
