@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from endstate import EndState, good, identity, nothing_to_do
@@ -67,25 +68,18 @@ class Journal:
         return [event for event in events if "event" in event]
 
 
-class Attempt:
-    """One `tootstrap install` under observation. `process`: it was typed already."""
+class Watch:
+    """A run as its journal tells it."""
 
-    def __init__(self, machine: Machine, program: str, process: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, machine: Machine) -> None:
         self.machine, self.journal = machine, Journal(machine)
-        if not process:
-            self.journal.news()
         self.seen: list[Event] = []
         self.unread: list[Event] = []
         self.began = time.monotonic()
-        self.process = process or machine.popen([program, *COMMAND, "--json"], env=FIELDS | {"LINODE_TOKEN": where.TOKEN})
-        self.said = (b"", b"")
-        # It tells more than a pipe holds, and would wait for a reader.
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
 
-    def _read(self) -> None:
-        out, err = self.process.communicate()
-        self.said = (out or b"", err or b"")
+    @property
+    def runs(self) -> bool:
+        raise NotImplementedError
 
     def until(self, wanted: Callable[[Event], bool]) -> Event | None:
         """The first event from now on that is wanted. `None`: the run ended without it."""
@@ -110,6 +104,27 @@ class Attempt:
         self.seen += self.unread + self.journal.news()
         self.unread = []
         return self.runs
+
+    def ended(self) -> set[str]:
+        return {event["id"] for event in self.seen if event["event"] == "step"}
+
+
+class Attempt(Watch):
+    """One `tootstrap install` under observation. `process`: it was typed already."""
+
+    def __init__(self, machine: Machine, program: str, process: subprocess.Popen[bytes] | None = None) -> None:
+        super().__init__(machine)
+        if not process:
+            self.journal.news()
+        self.process = process or machine.popen([program, *COMMAND, "--json"], env=FIELDS | {"LINODE_TOKEN": where.TOKEN})
+        self.said = (b"", b"")
+        # It tells more than a pipe holds, and would wait for a reader.
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        out, err = self.process.communicate()
+        self.said = (out or b"", err or b"")
 
     @property
     def runs(self) -> bool:
@@ -140,15 +155,6 @@ class Attempt:
         events = [json.loads(line) for line in out.decode(errors="replace").splitlines() if line.startswith("{")]
         return Run(self.process.returncode, events, (out + err).decode(errors="replace"))
 
-    def under_way(self) -> list[str]:
-        """Steps that had begun to change something and had not ended."""
-        begun = [event["id"] for event in self.seen if event["event"] == "applying"]
-        ended = self.ended()
-        return sorted({step for step in begun if step not in ended})
-
-    def ended(self) -> set[str]:
-        return {event["id"] for event in self.seen if event["event"] == "step"}
-
 
 def _is_agent(pid: int) -> bool:
     with suppress(FileNotFoundError, ProcessLookupError):
@@ -168,6 +174,12 @@ class Undisturbed:
     #: What it wrote down about Docker's repository.
     sources: Mapping[str, bytes]
 
+    def spans(self) -> dict[str, float]:
+        """How many seconds each step took that changed something."""
+        begun = {event["id"]: _seconds(event) for event in reversed(self.events) if event["event"] == "applying"}
+        ends = [event for event in self.events if event["event"] == "step" and event["id"] in begun]
+        return {event["id"]: _seconds(event) - begun[event["id"]] for event in ends}
+
     @property
     def disk(self) -> str:
         """Which machine that is, for the page."""
@@ -176,6 +188,10 @@ class Undisturbed:
     def title(self, step: str) -> str:
         """What a step is about, as announced: `image redis:7-alpine`."""
         return next(info["title"] for event in self.events if event["event"] == "started" for info in event["steps"] if info["id"] == step)
+
+
+def _seconds(event: Event) -> float:
+    return datetime.fromisoformat(event["at"].replace("Z", "+00:00")[:26].rstrip("+") + "+00:00").timestamp()
 
 
 def begin(bed: Bed, snapshot: str) -> None:

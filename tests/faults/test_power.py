@@ -1,26 +1,26 @@
 """Power cuts.
 
 The disk becomes what was synced at that moment (a copy of the live file system), so a missing fsync shows. Then the machine boots, goes on by
-itself without the API token, which is never on the disk, and the same command with the token does what is left. Disks as for the crashes.
+itself without the API token, which is never on the disk, loses its power again, and so on; in the end the same command with the token does what
+is left. Disks as for the crashes.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
-from cases import Case, Results
-from interrupted import PATIENCE, Attempt, Event, Journal, Undisturbed, begin, completed
+from cases import Case
+from chains import SEED, Chain, Point
+from interrupted import PATIENCE, Attempt, Event, Journal, Undisturbed, Watch, begin, completed
 from moments import NAMED, Moment
-from points import SEED, Point, Series, Tried, drawn
-from product import UPLOADED
+from product import DONE, UPLOADED
 from testbed.bed import Bed
 from testbed.machine import Machine
 
-FROM_BARE = {"boundaries": 5, "moments": 9}
-FROM_PREPARED = {"boundaries": 18, "moments": 22}
+#: Fixture of the disk, and how many power cuts a chain has at most: so many that the chain takes minutes.
+CHAINS = [("from_bare", 10), ("from_prepared", 20), ("from_prepared", 20), ("from_prepared", 20)]
 
 CUTS = "power cuts"
 RESUME = "tootstrap-resume.service"
@@ -34,29 +34,55 @@ NEED_THE_TOKEN = ("dns/", "edge/certificate")
 NOTHING_RECORDED = "nothing was recorded yet, so nothing ran by itself"
 COMPLETE = "the installation was complete already"
 BY_ITSELF = "finished by itself"
+AT_IT = "went on by itself"
 BUT_TOKEN = "finished by itself but for what needs the token"
+
+
+class ByItself(Watch):
+    """The run that the machine begins when it boots. It must exist before the boot, while the journal is still that of earlier runs."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine)
+        self.journal.news()
+        self.asked, self.active = 0.0, True
+
+    @property
+    def runs(self) -> bool:
+        """Asked twice a second: each question is a process in the machine."""
+        if time.monotonic() - self.asked > 0.5:
+            self.active = is_at_work(self.machine)
+            self.asked = time.monotonic()
+        return self.active
+
+
+def is_at_work(machine: Machine) -> bool:
+    return properties(machine)["ActiveState"] in ("active", "activating")
+
+
+def what_follows(machine: Machine, recorded: bool) -> str:
+    """What the disk, after a power cut, makes the machine do when it boots. `recorded`: the unit was enabled before the cut."""
+    enabled = machine.exists(f"/etc/systemd/system/multi-user.target.wants/{RESUME}")
+    assert enabled or not recorded, f"{RESUME} was enabled, and the power cut lost that"
+    if machine.exists("/var/lib/tootstrap/complete"):
+        return COMPLETE
+    return BY_ITSELF if enabled else NOTHING_RECORDED
 
 
 def booted(bed: Bed, attempt: Attempt) -> str:
     """Boots after a power cut, waits until the machine has done what it does by itself, and says what that was."""
-    machine = bed.machine
     recorded = RECORDED in attempt.ended()
     attempt.end()
-    enabled = machine.exists(f"/etc/systemd/system/multi-user.target.wants/{RESUME}")
-    complete = machine.exists("/var/lib/tootstrap/complete")
-    assert enabled or not recorded, f"{RESUME} was enabled, and the power cut lost that"
-    machine.boot()
-    if complete:
-        return COMPLETE
-    return by_itself(machine) if enabled else NOTHING_RECORDED
+    follows = what_follows(bed.machine, recorded)
+    bed.machine.boot()
+    return by_itself(bed.machine) if follows == BY_ITSELF else follows
 
 
 def by_itself(machine: Machine) -> str:
     limit = time.monotonic() + PATIENCE
-    while (state := properties(machine))["ActiveState"] in ("active", "activating"):
+    while is_at_work(machine):
         assert time.monotonic() < limit, f"{RESUME} does not end: {last_run(machine)[-5:]}"
         time.sleep(0.5)
-    events = last_run(machine)
+    state, events = properties(machine), last_run(machine)
     outcomes = {event["id"]: event for event in events if event["event"] == "step"}
     bad = [event for event in outcomes.values() if event["outcome"] in ("failed", "blocked", "stopped")]
     assert state["ConditionResult"] == "yes", f"{RESUME} did not run: {state}"
@@ -82,39 +108,6 @@ def last_run(machine: Machine) -> list[Event]:
     return events[starts[-1] :] if starts else []
 
 
-def without_power(bed: Bed, reference: Undisturbed) -> Callable[[Point, Tried, bool], None]:
-    def one(point: Point, tried: Tried, thorough: bool) -> None:
-        begin(bed, reference.snapshot)
-        attempt = Attempt(bed.machine, UPLOADED)
-        reached = point.reached(attempt)
-        assert reached, f"the run ended before the point was reached: {attempt.end().explained()}"
-        tried.struck_after = round(time.monotonic() - attempt.began, 2)
-        tried.under_way, tried.ended = attempt.under_way(), len(attempt.ended())
-        began = time.monotonic()
-        bed.machine.power_cut()
-        tried.happened = booted(bed, attempt)
-        completed(bed, UPLOADED, reference, thorough)
-        tried.seconds = round(time.monotonic() - began, 2)
-
-    return one
-
-
-def series(bed: Bed, reference: Undisturbed, results: Results, case: Case, boundaries: int, moments: int) -> None:
-    name = f"power-{reference.snapshot}"
-    tried = Series(name, results.binary, without_power(bed, reference)).run(drawn(reference, boundaries, moments, name))
-    failed = [one for one in tried if one.failure]
-    how = Counter(one.happened for one in tried if not one.failure)
-    case.tried = (
-        f"power cut at {boundaries} step boundaries and {moments} random moments inside `apply` of an installation {reference.disk} "
-        f"(seed {SEED})"
-    )
-    case.happened = f"{len(tried)} cuts, {len(failed)} not recovered; after the boot: " + "; ".join(f"{count} times {what}" for what, count in how.most_common())
-    case.recovered = "the same command with the token: same end state as undisturbed, same secrets, then nothing to do"
-    case.seconds = max(one.seconds for one in tried)
-    case.count(CUTS, len(tried))
-    assert not failed, "\n".join(f"{one.series} {one.number}, seed {one.seed}, {one.point}: {one.failure}" for one in failed)
-
-
 @pytest.mark.parametrize("moment", [moment for moment in NAMED if moment.by_power], ids=lambda moment: moment.id)
 def test_at_a_named_moment(bed: Bed, request: pytest.FixtureRequest, case: Case, moment: Moment) -> None:
     reference: Undisturbed = request.getfixturevalue(moment.snapshot)
@@ -133,9 +126,45 @@ def test_at_a_named_moment(bed: Bed, request: pytest.FixtureRequest, case: Case,
     case.recovered = f"the same command with the token: {len(run.ids('unchanged'))} steps were done already, {len(run.ids('changed'))} were done then"
 
 
-def test_on_a_machine_with_packages_and_images(bed: Bed, from_prepared: Undisturbed, results: Results, case: Case) -> None:
-    series(bed, from_prepared, results, case, **FROM_PREPARED)
+@pytest.mark.parametrize(("disk", "cuts", "number"), [(*chain, number) for number, chain in enumerate(CHAINS)])
+def test_again_and_again(bed: Bed, request: pytest.FixtureRequest, case: Case, disk: str, cuts: int, number: int) -> None:
+    reference: Undisturbed = request.getfixturevalue(disk)
+    chain = Chain(bed, reference, f"power cuts {number}")
+    how: Counter[str] = Counter()
+    begin(bed, reference.snapshot)
+    watch: Watch = Attempt(bed.machine, UPLOADED)
+    recorded = False
+
+    def cut(_point: Point) -> None:
+        bed.machine.power_cut()
+        chain.keep_secrets()
+
+    while True:
+        if len(chain.strikes) < cuts and chain.strike(watch, cut):
+            recorded = recorded or RECORDED in watch.ended()
+            watch = after_the_cut(bed.machine, watch, recorded, how)
+        elif isinstance(watch, ByItself):
+            how[by_itself(bed.machine)] += 1
+            watch = Attempt(bed.machine, UPLOADED)
+        else:
+            break
+    with case.timed():
+        last = watch.end()
+        assert last.status == DONE, f"{chain}: {last.explained()}"
+        chain.ended()
+    case.tried = f"power cut during an installation {reference.disk}, during what the machine does by itself after it boots, and so on (seed {SEED})"
+    case.happened = f"{len(chain.strikes)} cuts: {chain.counted()}; after the boots: " + ", ".join(f"{count} times {what}" for what, count in how.most_common())
+    case.recovered = "in the end the same command with the token: same end state as undisturbed, same secrets, then nothing to do"
+    case.count(CUTS, len(chain.strikes))
+    assert chain.strikes, "the first run ended before it was struck"
 
 
-def test_on_a_bare_machine(bed: Bed, from_bare: Undisturbed, results: Results, case: Case) -> None:
-    series(bed, from_bare, results, case, **FROM_BARE)
+def after_the_cut(machine: Machine, watch: Watch, recorded: bool, how: Counter[str]) -> Watch:
+    """Boots. The run that the machine begins by itself, or else the one that somebody types."""
+    if isinstance(watch, Attempt):
+        watch.end()
+    follows = what_follows(machine, recorded)
+    how[AT_IT if follows == BY_ITSELF else follows] += 1
+    goes_on = ByItself(machine) if follows == BY_ITSELF else None
+    machine.boot()
+    return goes_on or Attempt(machine, UPLOADED)
