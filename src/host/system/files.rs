@@ -82,18 +82,41 @@ pub(super) fn space(path: &Path) -> Result<Space> {
     Ok(Space { free, total, files_free: found.files_free(), files: found.files() })
 }
 
+/// How a file ends that is not yet in its place.
+const TEMPORARY: &str = ".tmp";
+
 pub(super) fn write(path: &Path, content: &SecretSlice<u8>, access: Access) -> Result<()> {
     let fail = || failed("write", path);
     let (dir, name) = split(path)?;
     let mut builder = tempfile::Builder::new();
     let prefix = format!(".{name}.");
-    builder.prefix(&prefix).suffix(".tmp").permissions(Permissions::from_mode(0o600));
+    builder.prefix(&prefix).suffix(TEMPORARY).permissions(Permissions::from_mode(0o600));
+    remove_leftovers(dir, &prefix).map_err(fail())?;
     let mut temporary = builder.tempfile_in(dir).map_err(fail())?;
+    temporary.as_file().lock().map_err(fail())?;
     give(temporary.as_file(), access).map_err(fail())?;
     temporary.write_all(content.expose_secret()).map_err(fail())?;
     temporary.as_file().sync_all().map_err(fail())?;
     temporary.persist(path).map_err(|error| fail()(error.error))?;
     sync_dir(dir)
+}
+
+/// Removes what writes of the same file left that were killed; one that goes on holds its lock.
+fn remove_leftovers(dir: &Path, prefix: &str) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(prefix)?.strip_suffix(TEMPORARY));
+        if random.is_none_or(|random| random.len() != 6 || !random.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+            continue;
+        }
+        let path = dir.join(&name);
+        // What vanished, and a link, is no leftover.
+        let Ok(file) = File::options().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(&path) else { continue };
+        if file.try_lock().is_ok() {
+            if_there(fs::remove_file(&path))?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn make_dir(path: &Path, access: Access) -> Result<()> {
@@ -192,6 +215,22 @@ mod tests {
             assert_eq!(stat(&path).unwrap().unwrap().mode, mode);
         }
         assert_eq!(list(dir.path()).unwrap(), ["motd"]);
+    }
+
+    #[test]
+    fn what_a_killed_write_left_goes_and_what_another_is_writing_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let of_others = [".motd.local.tmp", ".motd.d.ABCdef.tmp", ".motd.ABCdef", "motd.ABCdef.tmp"];
+        for name in [".motd.ABC123.tmp", ".motd.DEF456.tmp"].iter().chain(&of_others) {
+            fs::write(dir.path().join(name), "half").unwrap();
+        }
+        let at_work = File::open(dir.path().join(".motd.DEF456.tmp")).unwrap();
+        at_work.lock().unwrap();
+        symlink("/nowhere", dir.path().join(".motd.GHI789.tmp")).unwrap();
+        write(&dir.path().join("motd"), &b"whole".to_vec().into(), mine(0o644)).unwrap();
+        let left = list(dir.path()).unwrap();
+        assert!(!left.contains(&".motd.ABC123.tmp".to_owned()), "{left:?}");
+        assert_eq!(left.len(), of_others.len() + 3, "{left:?}");
     }
 
     #[test]
