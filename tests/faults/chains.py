@@ -15,8 +15,6 @@ from testbed.bed import Bed
 #: Another seed tries other points.
 SEED = int(os.environ.get("TOOTSTRAP_SEED", "20261123"))
 
-#: A run goes past up to so many beginnings and ends of steps that change something before it is struck, so that it gets on.
-STRIDE = 4
 #: Longest wait inside a step, in seconds.
 DELAY = 20.0
 
@@ -31,8 +29,8 @@ class Point:
     whole: bool
 
     @classmethod
-    def drawn(cls, draw: random.Random) -> "Point":
-        return cls(draw.randint(1, STRIDE), draw.choice((0.0, draw.uniform(0.0, 1.0))), draw.random() < 0.5)
+    def drawn(cls, draw: random.Random, stride: int) -> "Point":
+        return cls(draw.randint(1, stride), draw.choice((0.0, draw.uniform(0.0, 1.0))), draw.random() < 0.5)
 
     def reached(self, watch: Watch, spans: Mapping[str, float]) -> "Strike | None":
         """Waits for it. `None`: the run ended before."""
@@ -71,6 +69,8 @@ class Chain:
     bed: Bed
     reference: Undisturbed
     name: str
+    #: A run goes past up to so many beginnings and ends of steps that change something before it is struck, so that it gets on.
+    stride: int
     strikes: list[Strike] = field(default_factory=list)
     #: What must stay as it is once it is there.
     made: dict[str, bytes] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Chain:
 
     def strike(self, watch: Watch, how: Callable[[Point], None]) -> bool:
         """Interrupts the run at the next point. False: it had ended."""
-        point = Point.drawn(self.draw)
+        point = Point.drawn(self.draw, self.stride)
         reached = point.reached(watch, self.spans)
         if reached is None:
             return False

@@ -48,7 +48,7 @@ def test_at_a_named_moment(bed: Bed, request: pytest.FixtureRequest, case: Case,
 @pytest.mark.parametrize(("disk", "kills", "number"), [(*chain, number) for number, chain in enumerate(CHAINS)])
 def test_again_and_again(bed: Bed, request: pytest.FixtureRequest, case: Case, disk: str, kills: int, number: int) -> None:
     reference: Undisturbed = request.getfixturevalue(disk)
-    chain = Chain(bed, reference, f"kills {number}")
+    chain = Chain(bed, reference, f"kills {number}", stride=5)
     begin(bed, reference.snapshot)
     while True:
         attempt = Attempt(bed.machine, UPLOADED)

@@ -129,7 +129,7 @@ def test_at_a_named_moment(bed: Bed, request: pytest.FixtureRequest, case: Case,
 @pytest.mark.parametrize(("disk", "cuts", "number"), [(*chain, number) for number, chain in enumerate(CHAINS)])
 def test_again_and_again(bed: Bed, request: pytest.FixtureRequest, case: Case, disk: str, cuts: int, number: int) -> None:
     reference: Undisturbed = request.getfixturevalue(disk)
-    chain = Chain(bed, reference, f"power cuts {number}")
+    chain = Chain(bed, reference, f"power cuts {number}", stride=9)
     how: Counter[str] = Counter()
     begin(bed, reference.snapshot)
     watch: Watch = Attempt(bed.machine, UPLOADED)
