@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use jiff::civil::{Date, date};
+use serde::{Deserialize, Serialize};
 
 use crate::host::{Cmd, HostError, Probe};
 use crate::report::WithRemedy;
@@ -20,7 +21,7 @@ const FOREIGN_FIREWALLS: [&str; 6] =
     ["firewalld.service", "nftables.service", "netfilter-persistent.service", "shorewall.service", "ferm.service", "csf.service"];
 
 /// What the plan must know of the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// Debian release.
     pub release: Release,
@@ -55,7 +56,7 @@ impl Facts {
 }
 
 /// A supported Debian release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Release {
     /// Debian 11.
     Bullseye,

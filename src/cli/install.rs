@@ -64,7 +64,7 @@ impl Install {
         let redactor = prepare::redactor();
         let system = prepare::machine();
         let ask = if self.json || self.resume { Ask::Never } else { Ask::OnTerminal };
-        let Prepared { given, judged, .. } = prepare::prepare(&self.wishes, &system, &redactor, ask).await?;
+        let Prepared { facts, given, judged } = prepare::prepare(&self.wishes, &system, &redactor, ask).await?;
         let accepted = match judged {
             Ok(accepted) => accepted,
             Err(refusal) => return Err(answers::keep(&refusal, given, &system).await),
@@ -73,7 +73,7 @@ impl Install {
             Some(path) => Some(tracing::begin(path, &system).await.map_err(Trouble::refused)?),
             None => None,
         };
-        let mut handover = Handover::new(&accepted.settings, self.jobs, accepted.notes.clone());
+        let mut handover = Handover::new(&accepted.settings, &facts, self.jobs, accepted.notes.clone());
         handover.trace.clone_from(&trace);
         let exit = carry_out(&handover, &system, self.json).await?;
         if let Some(path) = trace {

@@ -79,9 +79,9 @@ impl Set {
             return plan::Plan { wishes, json: self.json, jobs: install::JOBS, detailed_exitcode: false }.run().await;
         }
         let _alone = lock::begin()?;
-        let Prepared { judged, .. } = prepare::prepare(&wishes, &system, &redactor, Ask::Never).await?;
+        let Prepared { facts, judged, .. } = prepare::prepare(&wishes, &system, &redactor, Ask::Never).await?;
         let accepted = judged.map_err(|refusal| Trouble::refused(prepare::refused(&refusal)))?;
-        let handover = Handover::new(&accepted.settings, install::JOBS, accepted.notes.clone());
+        let handover = Handover::new(&accepted.settings, &facts, install::JOBS, accepted.notes.clone());
         let exit = install::carry_out(&handover, &system, self.json).await?;
         if matches!(exit, Exit::Done | Exit::Waiting) && !self.json {
             let now = settings::gather(Options::default(), SecretEnv::default(), None, &system).await?;

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{End, Exit, Trouble};
-use super::{answers, lock, logging, prepare};
+use super::{answers, lock, logging};
 use crate::host::system::System;
 use crate::host::{Access, Host, Probe};
 use crate::plan::mastodon::BACK_PAGE;
@@ -43,13 +43,13 @@ impl Work {
 async fn run(redactor: &Arc<Redactor>) -> End<Exit> {
     let handover = receive()?;
     let (jobs, notes, trace) = (handover.jobs, handover.notes.clone(), handover.trace.clone());
+    let facts = handover.facts.clone();
     let settings = handover.settings().map_err(Trouble::refused)?;
     hide(&settings, redactor);
     let _lock = lock::take(Path::new(lock::PATH))?;
     let stop = Stop::default();
     listen(&stop)?;
     let system = System::new(stop.clone());
-    let facts = prepare::look(&system).await.map_err(Trouble::refused)?;
     let entered = Entered { smtp_password: settings.smtp.as_ref().map(|smtp| smtp.password.clone()) };
     let secrets = secrets::keep(&system, entered, settings.sudo_user.as_ref()).await?;
     for secret in secrets.all() {

@@ -197,6 +197,12 @@ pub trait Probe: Send + Sync {
     /// Whether something accepts TCP connections there within three seconds.
     async fn connects(&self, to: SocketAddr) -> bool;
 
+    /// Whether both are files of the same content, links followed. The real machine does not hold them in memory.
+    async fn same_content(&self, one: &Path, other: &Path) -> Result<bool> {
+        let (one, other) = (self.read(one).await?, self.read(other).await?);
+        Ok(one.is_some() && one == other)
+    }
+
     /// [`Probe::read`] as text; what is not UTF-8 is an error.
     async fn read_text(&self, path: &Path) -> Result<Option<String>> {
         match self.read(path).await? {

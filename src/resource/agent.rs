@@ -17,12 +17,6 @@ const RUNNING: &str = "/proc/self/exe";
 /// The program that runs now stays on the machine as [`AGENT`].
 pub struct Agent;
 
-impl Agent {
-    async fn running(host: &dyn Probe) -> anyhow::Result<Vec<u8>> {
-        host.read(Path::new(RUNNING)).await?.context("the program that runs now cannot be read")
-    }
-}
-
 impl fmt::Display for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "program {AGENT}")
@@ -32,18 +26,17 @@ impl fmt::Display for Agent {
 #[async_trait]
 impl Resource for Agent {
     async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
-        let running = Self::running(host).await?;
         let Some(stat) = host.stat(Path::new(AGENT)).await? else {
             return Ok(Drift::to_do(format!("install {self}")));
         };
-        let same = host.read(Path::new(AGENT)).await?.is_some_and(|present| present == running);
+        let same = host.same_content(Path::new(RUNNING), Path::new(AGENT)).await?;
         let mut drift = if same { Drift::none() } else { Drift::to_do(format!("replace {self} by version {}", env!("CARGO_PKG_VERSION"))) };
         drift.merge(super::file::access_drift(&stat, Access::root(0o755)));
         Ok(drift)
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
-        let running = Self::running(host.probe()).await?;
+        let running = host.read(Path::new(RUNNING)).await?.context("the program that runs now cannot be read")?;
         Ok(host.write(Path::new(AGENT), &running, Access::root(0o755)).await?)
     }
 }

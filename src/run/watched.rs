@@ -58,6 +58,10 @@ impl Probe for Watched {
         self.host.which(program).await
     }
 
+    async fn same_content(&self, one: &Path, other: &Path) -> Result<bool> {
+        self.host.same_content(one, other).await
+    }
+
     async fn query(&self, cmd: &Cmd) -> Result<Output> {
         self.spans.time(Part::Command, &cmd.to_string(), self.host.query(cmd)).await
     }

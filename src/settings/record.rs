@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::options::Resolved;
 use super::sources::VERSION;
 use super::{DockerRepository, DomainName, EmailAddress, Images, OwnerName, PublicAddress, Registrations, Settings, Smtp, UserName};
+use crate::facts::Facts;
 
 const HEADER: &str = "\
 # What this server was made from; tootstrap writes it and reads it on every later run. No secrets stand here.
@@ -139,6 +140,8 @@ pub struct Handover {
     token: Option<String>,
     replace_dns: bool,
     smtp_password: Option<String>,
+    /// What the machine was a moment ago.
+    pub facts: Facts,
     /// How many steps may run at once.
     pub jobs: usize,
     /// Sentences for the operator, shown again in the record of the run.
@@ -149,8 +152,9 @@ pub struct Handover {
 
 impl Handover {
     /// Packs.
-    pub fn new(settings: &Settings, jobs: usize, notes: Vec<String>) -> Self {
+    pub fn new(settings: &Settings, facts: &Facts, jobs: usize, notes: Vec<String>) -> Self {
         Self {
+            facts: facts.clone(),
             record: Record::of(settings),
             token: settings.token.as_ref().map(|token| token.secret().expose_secret().to_owned()),
             replace_dns: settings.replace_dns,

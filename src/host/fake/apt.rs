@@ -35,7 +35,7 @@ const BRINGS: &[(&str, &[&str], &[&str])] = &[
     ("docker.io", &["docker", "dockerd", "iptables", "ip6tables"], &["docker.service", "containerd.service"]),
     ("containerd.io", &["containerd"], &["containerd.service"]),
     ("docker-compose-plugin", &[], &[]),
-    ("ufw", &["ufw"], &[]),
+    ("ufw", &["ufw", "iptables", "ip6tables"], &[]),
     ("fail2ban", &["fail2ban-client"], &["fail2ban.service"]),
     ("python3-systemd", &[], &[]),
     ("unattended-upgrades", &["unattended-upgrade"], &["unattended-upgrades.service"]),
@@ -82,6 +82,10 @@ pub(super) fn dpkg(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             machine.apt.interrupted = false;
             machine.apt.installed.values_mut().for_each(|status| *status = "ii");
             Some(Reply::changed(""))
+        }
+        ["dpkg-query", "-W", "-f=${db:Status-Abbrev}${Version}", "docker-compose-plugin"] => {
+            let status = machine.apt.installed.get("docker-compose-plugin");
+            Some(status.map_or(Reply::read("").status(1, ""), |status| Reply::read(format!("{status} {}", machine.docker.compose))))
         }
         ["dpkg-query", "-W", format, packages @ ..] => {
             let names = format.contains("${Package}");

@@ -10,12 +10,19 @@ pub(crate) struct Ufw {
     pub(crate) rules: Vec<String>,
     /// `prepend` says yes and changes nothing.
     pub(crate) ignores_prepend: bool,
+    /// Its rules for IPv6 are not loaded.
+    pub(crate) only_ipv4: bool,
+}
+
+fn chain(exists: bool) -> Reply {
+    if exists { Reply::read("Chain\n") } else { Reply::read("").status(1, "No chain/target/match by that name.") }
 }
 
 /// Simulates the programs.
 pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
     match cmd.argv().as_slice() {
-        ["ufw", "status"] => Some(Reply::read(if machine.ufw.active { "Status: active\n" } else { "Status: inactive\n" })),
+        ["iptables", "-w", "-n", "-L", "ufw-user-input"] => Some(chain(machine.ufw.active)),
+        ["ip6tables", "-w", "-n", "-L", "ufw6-user-input"] => Some(chain(machine.ufw.active && !machine.ufw.only_ipv4)),
         ["ufw", "show", "added"] => {
             let rules: Vec<_> = machine.ufw.rules.iter().map(|rule| format!("ufw {rule}\n")).collect();
             Some(Reply::read(format!("Added user rules (see 'ufw status' for running firewall):\n{}", rules.concat())))

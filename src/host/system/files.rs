@@ -12,6 +12,9 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 use super::super::{Access, HostError, Kind, Result, Space, Stat};
 
+/// Bytes compared at a time.
+const PIECE: usize = 64 << 10;
+
 /// Runs file work where it may block.
 pub(super) async fn blocking<T: Send + 'static>(path: &Path, work: impl FnOnce(&Path) -> Result<T> + Send + 'static) -> Result<T> {
     let path = path.to_owned();
@@ -38,6 +41,32 @@ fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     if_there(fs::read(path)).map_err(failed("read", path))
+}
+
+/// Piece by piece; not at all if both are one file.
+pub(super) fn same_content(one: &Path, other: &Path) -> Result<bool> {
+    let open = |path: &Path| if_there(File::open(path)).map_err(failed("read", path));
+    let (Some(mut a), Some(mut b)) = (open(one)?, open(other)?) else { return Ok(false) };
+    let (of_a, of_b) = (a.metadata().map_err(failed("look at", one))?, b.metadata().map_err(failed("look at", other))?);
+    if !of_a.is_file() || !of_b.is_file() || of_a.len() != of_b.len() {
+        return Ok(false);
+    }
+    if (of_a.dev(), of_a.ino()) == (of_b.dev(), of_b.ino()) {
+        return Ok(true);
+    }
+    let (mut piece_a, mut piece_b) = (vec![0; PIECE], vec![0; PIECE]);
+    loop {
+        let count = a.read(&mut piece_a).map_err(failed("read", one))?;
+        if count == 0 {
+            return Ok(true);
+        }
+        match b.read_exact(&mut piece_b[..count]) {
+            Ok(()) if piece_a[..count] == piece_b[..count] => {}
+            Ok(()) => return Ok(false),
+            Err(cut) if cut.kind() == ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(failed("read", other)(error)),
+        }
+    }
 }
 
 pub(super) fn stat(path: &Path) -> Result<Option<Stat>> {
@@ -231,6 +260,24 @@ mod tests {
         let left = list(dir.path()).unwrap();
         assert!(!left.contains(&".motd.ABC123.tmp".to_owned()), "{left:?}");
         assert_eq!(left.len(), of_others.len() + 3, "{left:?}");
+    }
+
+    #[test]
+    fn contents_are_compared_to_their_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let content = vec![b'x'; 2 * PIECE + 1];
+        let mut other = content.clone();
+        other[2 * PIECE] = b'y';
+        for (name, content) in [("a", &content), ("b", &content), ("c", &other), ("short", &vec![b'x']), ("none", &Vec::new())] {
+            write(&at(name), &content.clone().into(), mine(0o644)).unwrap();
+        }
+        symlink("a", at("link")).unwrap();
+        for (name, same) in [("a", true), ("b", true), ("link", true), ("c", false), ("short", false), ("none", false), ("nothing", false)]
+        {
+            assert_eq!(same_content(&at("a"), &at(name)).unwrap(), same, "{name}");
+        }
+        assert!(!same_content(dir.path(), dir.path()).unwrap(), "no file");
     }
 
     #[test]

@@ -52,6 +52,11 @@ impl Probe for System {
         files::blocking(path, files::read).await
     }
 
+    async fn same_content(&self, one: &Path, other: &Path) -> Result<bool> {
+        let other = other.to_owned();
+        files::blocking(one, move |one| files::same_content(one, &other)).await
+    }
+
     async fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         files::blocking(path, files::stat).await
     }

@@ -1,6 +1,7 @@
 //! Docker answers, and is new enough.
 
 use std::fmt;
+use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use async_trait::async_trait;
@@ -14,6 +15,9 @@ use crate::report::WithRemedy;
 const OLDEST_ENGINE: (u32, u32) = (20, 10);
 /// The first whose `env_file` may name a file that need not exist.
 const OLDEST_COMPOSE: (u32, u32) = (2, 24);
+
+/// Where the package puts Compose.
+const PLUGIN: &str = "/usr/libexec/docker/cli-plugins/docker-compose";
 
 /// Docker's daemon answers; it and Compose are new enough.
 #[derive(Debug)]
@@ -33,11 +37,7 @@ impl Resource for DockerReady {
         }
         let Ok(engine) = api::version(host).await else { return Ok(Drift::to_do("start Docker")) };
         demand("Docker", &engine.version, OLDEST_ENGINE)?;
-        let compose = host.query(&Cmd::new("docker").args(["compose", "version", "--short"])).await?;
-        if !compose.success() {
-            return Err(anyhow!("Docker has no Compose v2")).remedy("install it: apt-get install docker-compose-plugin");
-        }
-        demand("Docker Compose", &compose.stdout, OLDEST_COMPOSE)?;
+        demand("Docker Compose", &compose(host).await?, OLDEST_COMPOSE)?;
         Ok(Drift::none())
     }
 
@@ -45,6 +45,22 @@ impl Resource for DockerReady {
         host.run(&Cmd::new("systemctl").args(["enable", "--now", "docker.service"])).await?;
         Ok(())
     }
+}
+
+/// The version of Compose. Where it came as a package dpkg knows it, which takes a tenth of the time that the plugin needs to say it.
+async fn compose(host: &dyn Probe) -> anyhow::Result<String> {
+    let packaged = Cmd::new("dpkg-query").args(["-W", "-f=${db:Status-Abbrev}${Version}", "docker-compose-plugin"]);
+    if host.stat(Path::new(PLUGIN)).await?.is_some()
+        && let Some(version) = host.query(&packaged).await?.stdout.strip_prefix("ii ")
+    {
+        // Without the epoch.
+        return Ok(version.split_once(':').map_or(version, |(_, version)| version).to_owned());
+    }
+    let said = host.query(&Cmd::new("docker").args(["compose", "version", "--short"])).await?;
+    if !said.success() {
+        return Err(anyhow!("Docker has no Compose v2")).remedy("install it: apt-get install docker-compose-plugin");
+    }
+    Ok(said.stdout)
 }
 
 fn demand(what: &str, version: &str, oldest: (u32, u32)) -> anyhow::Result<()> {
@@ -66,6 +82,7 @@ fn major_minor(version: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Kind;
     use crate::host::fake::FakeHost;
     use crate::report::Problem;
     use crate::resource::testing::converge;
@@ -85,6 +102,20 @@ mod tests {
         assert_eq!(converge(&host, &DockerReady).await, Vec::<String>::new());
         host.machine().systemd.add("docker.service", false);
         assert_eq!(converge(&host, &DockerReady).await, ["run systemctl enable --now docker.service"]);
+    }
+
+    #[tokio::test]
+    async fn a_packaged_compose_is_not_started_to_tell_its_version() {
+        let host = FakeHost::debian();
+        host.machine().install_docker();
+        host.machine().place(PLUGIN, Kind::File, "", 0o755);
+        for (version, fine) in [("5:2.40.3-1~debian.11~bullseye", true), ("2.26.1-4", true), ("2.23.3-1", false)] {
+            host.machine().docker.compose = version;
+            assert_eq!(DockerReady.check(&host).await.is_ok(), fine, "{version}");
+        }
+        host.machine().apt.installed.remove("docker-compose-plugin");
+        let error = DockerReady.check(&host).await.unwrap_err();
+        assert_eq!(error.to_string(), "Docker has no Compose v2", "a file that no package owns is asked itself");
     }
 
     #[tokio::test]

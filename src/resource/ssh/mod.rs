@@ -9,7 +9,7 @@ use anyhow::Context;
 use askama::Template;
 use async_trait::async_trait;
 
-use self::policy::{Policy, decide, effective, value};
+use self::policy::{Policy, decide, value};
 use super::{Drift, File, Resource};
 use crate::host::{Access, Cmd, Host, Probe};
 use crate::report::WithRemedy;
@@ -38,30 +38,27 @@ impl SshPolicy {
         Self { disable_root, sudo_user }
     }
 
-    async fn policy(&self, host: &dyn Probe) -> anyhow::Result<(Policy, File)> {
-        let policy = decide(host, self.disable_root, self.sudo_user.as_ref().map(UserName::as_str)).await?;
+    /// The policy, the drop-in that says so, and what sshd does now.
+    async fn policy(&self, host: &dyn Probe) -> anyhow::Result<(Policy, File, String)> {
+        let (policy, effective) = decide(host, self.disable_root, self.sudo_user.as_ref().map(UserName::as_str)).await?;
         let Policy { passwords_off, passwords_reason, root_off } = &policy;
         let text = DropIn { passwords_off: *passwords_off, passwords_reason, root_off: *root_off }.render()?;
-        Ok((policy, File::text(DROP_IN, text, Access::root(0o644))))
+        Ok((policy, File::text(DROP_IN, text, Access::root(0o644)), effective))
     }
 
     /// What sshd would do differently although the drop-in is as it should be.
-    async fn read_back(&self, host: &dyn Probe, policy: &Policy) -> anyhow::Result<Drift> {
-        let effective = effective(host).await?;
-        let refuses = |key: &str| value(&effective, key) == Some("no");
+    fn read_back(&self, policy: &Policy, effective: &str) -> Drift {
+        let refuses = |key: &str| value(effective, key) == Some("no");
         if (policy.passwords_off && !refuses("passwordauthentication")) || (policy.root_off && !refuses("permitrootlogin")) {
             let remedy =
                 "put `Include /etc/ssh/sshd_config.d/*.conf` into the first line of /etc/ssh/sshd_config; then: sudo tootstrap install";
-            return Ok(Drift::waiting(format!("sshd to read {DROP_IN}"), remedy));
+            return Drift::waiting(format!("sshd to read {DROP_IN}"), remedy);
         }
         if self.disable_root && !policy.root_off {
             let what = "someone with sudo who can log in: root login stays on until then";
-            return Ok(Drift::waiting(
-                what,
-                "name a sudo user (--sudo-user), or give one a key (ssh-copy-id); then: sudo tootstrap install",
-            ));
+            return Drift::waiting(what, "name a sudo user (--sudo-user), or give one a key (ssh-copy-id); then: sudo tootstrap install");
         }
-        Ok(Drift::none())
+        Drift::none()
     }
 }
 
@@ -74,13 +71,13 @@ impl fmt::Display for SshPolicy {
 #[async_trait]
 impl Resource for SshPolicy {
     async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
-        let (policy, file) = self.policy(host).await?;
+        let (policy, file, effective) = self.policy(host).await?;
         let drift = file.check(host).await?;
-        if drift.is_empty() { self.read_back(host, &policy).await } else { Ok(drift) }
+        Ok(if drift.is_empty() { self.read_back(&policy, &effective) } else { drift })
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
-        let (_, file) = self.policy(host.probe()).await?;
+        let (_, file, _) = self.policy(host.probe()).await?;
         if file.check(host.probe()).await?.is_empty() {
             return Ok(());
         }
@@ -102,6 +99,7 @@ impl Resource for SshPolicy {
 
 #[cfg(test)]
 mod tests {
+    use super::policy::effective;
     use super::*;
     use crate::host::Kind;
     use crate::host::fake::{FakeHost, Machine};

@@ -35,8 +35,8 @@ struct Login {
 /// Decides. `disable_root`: the operator wants root login off. `sudo_user`: this account is in group `sudo` before the decision counts.
 ///
 /// Password login goes only if every account that can log in by password has a key, and somebody has one. Root login goes only if someone
-/// with sudo can still get in.
-pub(super) async fn decide(host: &dyn Probe, disable_root: bool, sudo_user: Option<&str>) -> anyhow::Result<Policy> {
+/// with sudo can still get in. Also returned: the output of `sshd -T`.
+pub(super) async fn decide(host: &dyn Probe, disable_root: bool, sudo_user: Option<&str>) -> anyhow::Result<(Policy, String)> {
     let general = effective(host).await?;
     let others_refuse_passwords = others_refuse_passwords(host).await?;
     let mut logins = Vec::new();
@@ -46,7 +46,7 @@ pub(super) async fn decide(host: &dyn Probe, disable_root: bool, sudo_user: Opti
             logins.push(Login::look(host, &account, &effective, sudo_user).await?);
         }
     }
-    Ok(judge(&logins, disable_root))
+    Ok((judge(&logins, disable_root), general))
 }
 
 fn judge(logins: &[Login], disable_root: bool) -> Policy {

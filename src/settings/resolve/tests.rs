@@ -303,7 +303,7 @@ async fn record_and_handover_give_the_same_settings_again() {
         assert_eq!(format!("{again:?}"), format!("{settings:?}"), "{recorded}");
         assert_eq!(record(&again), recorded);
 
-        let pipe = Handover::new(&settings, 4, Vec::new()).to_secret().expect("JSON");
+        let pipe = Handover::new(&settings, &facts(false), 4, Vec::new()).to_secret().expect("JSON");
         let received = Handover::read(pipe.expose_secret()).and_then(Handover::settings).expect("settings");
         assert_eq!(format!("{received:?}"), format!("{settings:?}"));
     }
@@ -340,7 +340,7 @@ async fn handover_carries_the_secrets() {
         password: "hunter22".into(),
         from: "a@mail.org".into(),
     });
-    let pipe = Handover::new(&sent, 4, vec!["note".into()]).to_secret().expect("JSON");
+    let pipe = Handover::new(&sent, &facts(false), 4, vec!["note".into()]).to_secret().expect("JSON");
     let received = Handover::read(pipe.expose_secret()).expect("JSON").settings().expect("settings");
     assert_eq!(received.token.expect("a token").secret().expose_secret(), &"a".repeat(64));
     assert_eq!(received.smtp.expect("a relay").password.expose_secret(), "hunter22");

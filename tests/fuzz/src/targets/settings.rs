@@ -81,7 +81,7 @@ fn accepted(options: Options, env: &SecretEnv, file: Option<&Path>, machine: &Ma
 
 /// What goes through the pipe to the process that does the work comes out the same.
 fn handed_over(settings: &Settings, text: &str) {
-    let pipe = Handover::new(settings, 4, Vec::new()).to_secret().expect("JSON");
+    let pipe = Handover::new(settings, &inputs().facts, 4, Vec::new()).to_secret().expect("JSON");
     let there = Handover::read(pipe.expose_secret()).and_then(Handover::settings).expect("what was handed over");
     let secrets = |of: &Settings| {
         let token = of.token.as_ref().map(|token| token.secret().expose_secret().to_owned());
