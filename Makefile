@@ -3,9 +3,11 @@
 TARGET := x86_64-unknown-linux-musl
 PYTHON := /usr/bin/python3
 BED := tests/testbed/bed
+# How often `make bench` measures each variant.
+RUNS ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build check fmt docs docs-check deny fuzz unit e2e test test-faults tour demo demo-down clean-cache
+.PHONY: help setup build check fmt docs docs-check deny fuzz unit e2e test test-faults bench tour demo demo-down clean-cache
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | expand -t 14
@@ -53,6 +55,9 @@ tour: dist ## Write docs/tour.md and its pictures from what the tests see
 	d=$$(mktemp -d) && PYTHONPATH=tests TOOTSTRAP_TOUR=$$d $(PYTHON) -m pytest -p no:cacheprovider $(TOUR) \
 	    -k "plan_changes_nothing or on_a_terminal or says_that_it_is_complete or status_is_good or doctor_names or browser" && \
 	$(PYTHON) tests/e2e/tour.py $$d && rm -r $$d
+
+bench: dist ## How fast it is, RUNS=5 of each (about 1 h): docs/performance.md
+	PYTHONPATH=tests $(PYTHON) -m bench --runs $(RUNS)
 
 demo: dist ## A bare Debian 11 becomes a Mastodon server before your eyes
 	$(BED) demo --dist dist

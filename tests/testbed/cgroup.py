@@ -89,6 +89,13 @@ class Subtree:
         name = "memory.limit_in_bytes" if host_is_v1() else "memory.max"
         (group / name).write_text(str(size))
 
+    def cpu_seconds(self) -> float:
+        """Processor time that everything in the machine has used since it was made."""
+        if host_is_v1():
+            return int((self._one("cpuacct") / "cpuacct.usage").read_text()) / 1e9
+        used = dict(line.split() for line in (self._one("") / "cpu.stat").read_text().splitlines())
+        return int(used["usage_usec"]) / 1e6
+
     def freeze(self, frozen: bool) -> None:
         """A machine that hangs: everything in it stops, the network stays."""
         if host_is_v1():

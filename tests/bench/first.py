@@ -1,0 +1,50 @@
+"""The first installation: side by side, and one step after the other."""
+
+from __future__ import annotations
+
+from product import UPLOADED
+
+from .results import First, Results, Spread
+from .trace import Trace
+from .world import ENVIRONMENT, World
+
+PART = "first install"
+PARALLEL, ONE_BY_ONE = "as it is", "--jobs 1"
+TRACE = "/root/trace.json"
+
+
+def install(world: World, variant: str, run: int) -> First:
+    """On a bare machine, from a binary that is already there."""
+    meter = world.bare()
+    jobs = ["--jobs", "1"] if variant == ONE_BY_ONE else []
+    before = world.machine.cgroup.cpu_seconds()
+    argv = [UPLOADED, "install", "--harden", "--trace", TRACE, *jobs]
+    sample = meter.call(PART, variant, run, argv, env=ENVIRONMENT)
+    used = world.machine.cgroup.cpu_seconds() - before
+    raw = world.machine.get(TRACE)
+    return First(sample, round(used, 2), Trace.read(raw), raw)
+
+
+def pairs(results: Results) -> list[tuple[First, First]]:
+    """Of each run: side by side, and one by one."""
+    return list(zip(results.firsts_of(PARALLEL), results.firsts_of(ONE_BY_ONE), strict=True))
+
+
+def chains(results: Results) -> Spread:
+    """Seconds of the longest chain of steps, each as long as alone."""
+    return Spread.of(a.trace.shortest(b.trace) for a, b in pairs(results))
+
+
+def work(results: Results) -> Spread:
+    """Processor seconds of the whole machine, shared out to all processors."""
+    return Spread.of(a.machine_cpu / results.cores for a, _ in pairs(results))
+
+
+def ratio(results: Results) -> Spread:
+    """Wall time by what it cannot be less than."""
+    return Spread.of(a.sample.wall / max(a.trace.shortest(b.trace), a.machine_cpu / results.cores) for a, b in pairs(results))
+
+
+def gain(results: Results) -> Spread:
+    """How many times as long one by one takes."""
+    return Spread.of(b.sample.wall / a.sample.wall for a, b in pairs(results))

@@ -1,0 +1,56 @@
+"""The page's part about other ways to the same state: what they cover, and what they took."""
+
+from __future__ import annotations
+
+from . import first, tools
+from .drawing import Bar
+from .results import NOTHING, Results, Spread
+
+
+def section(results: Results) -> str:
+    """Of the page."""
+    measured = [tool for tool in tools.TOOLS if results.of(tool.name, tools.FIRST)]
+    if not measured:
+        return ""
+    lines = ["## Other ways to the same state", "", "On the same machine and network, each from the bare disk; the state is taken from a machine that tootstrap"]
+    lines += ["installed. *Toolchain* is what must be installed before the first step, without the download of the Python packages.", ""]
+    lines += ["| | toolchain | first run | second run | second run, CPU |", "|---|---|---|---|---|"]
+    lines.append(_row("tootstrap", "none", results.wall(first.PART, first.PARALLEL), *_both(results, NOTHING, "second install")))
+    for tool in measured:
+        again = _both(results, tool.name, tools.SECOND) if tool.again else ("–", "–")
+        lines.append(_row(" ".join([tool.name, *tool.wheels]), _wall(results, tool.name, tools.TOOLCHAIN), results.wall(tool.name, tools.FIRST), *again))
+    lines += ["", *(f"- {line}" for line in _ratios(results, measured)), "", "What each covers:", ""]
+    lines += [f"- **{tool.name}** ({tool.program.rpartition('/')[2]}): {tool.covers}." for tool in measured]
+    return "\n".join([*lines, ""])
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _wall(results: Results, part: str, variant: str) -> Spread | str:
+    return results.wall(part, variant) if results.of(part, variant) else "none"
+
+
+def _both(results: Results, part: str, variant: str) -> tuple[Spread, Spread]:
+    return results.wall(part, variant), results.cpu(part, variant)
+
+
+def _ratios(results: Results, measured: list[tools.Tool]) -> list[str]:
+    """How many times as long as ours; the first run includes the toolchain."""
+    lines = []
+    ours_first, ours_second = results.wall(first.PART, first.PARALLEL).median, results.wall(NOTHING, "second install").median
+    for tool in measured:
+        chain = results.wall(tool.name, tools.TOOLCHAIN).median if tool.wheels else 0.0
+        whole = (results.wall(tool.name, tools.FIRST).median + chain) / ours_first
+        text = f"{tool.name}: first run with its toolchain **{whole:.1f}** times as long as ours"
+        if tool.again:
+            text += f", second run **{results.wall(tool.name, tools.SECOND).median / ours_second:.0f}** times"
+        lines.append(text)
+    return lines
+
+
+def bars_again(results: Results) -> list[Bar]:
+    """Their second runs, for the plot of ours."""
+    seen = [(tool.name, results.wall(tool.name, tools.SECOND)) for tool in tools.TOOLS if tool.again and results.of(tool.name, tools.SECOND)]
+    return [Bar(f"{name}, second run", spread.median, spread.low, spread.high) for name, spread in seen]

@@ -1,0 +1,81 @@
+"""The state that the other tools are to reach: taken from a machine that tootstrap has installed, so that it is the same, secrets included.
+
+It lies in the machine under /opt/bench/state: `files/` is a tree as on the machine, `state.json` says whose everything is.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from testbed import layout as where
+from testbed.demo import FORM
+from testbed.machine import Machine
+
+DIRECTORY = "/opt/bench"
+STATE = f"{DIRECTORY}/state"
+ARCHIVE = f"{DIRECTORY}/state.tar"
+
+#: Files and directories that the tools place. What needs the agent itself (status, resuming) is ours alone.
+PLACED = (
+    *("/etc/docker", "/etc/docker/daemon.json", "/etc/apt/sources.list.d/docker.list"),
+    *("/etc/ssh/sshd_config.d/00-tootstrap.conf", "/etc/fail2ban/jail.d/tootstrap.conf", "/etc/apt/apt.conf.d/20auto-upgrades"),
+    *("/etc/systemd/system/tootstrap-metadata.service", "/opt/mastodon"),
+)
+#: Grown by the services, not placed.
+GROWN = ("/opt/mastodon/postgres/17/", "/opt/mastodon/redis/data/", "/opt/mastodon/caddy/data/", "/opt/mastodon/caddy/config/", "/opt/mastodon/caddy/run/")
+PACKAGES = (
+    *("ca-certificates", "curl", "sudo", "pigz", "fail2ban", "python3-systemd", "unattended-upgrades", "ufw"),
+    *("docker-ce", "docker-ce-cli", "containerd.io", "docker-compose-plugin"),
+)
+
+COLLECT = """\
+find {placed} -type f -o -type d | grep -v -e '\\.former' -e '/\\.' {grown} | while read -r path; do
+    stat --format '%F|%a|%u|%g|%n' "$path"
+done
+"""
+
+#: `files.tar` for who wants all at once, with owners; `files/` for who looks at each.
+COPY = f"""
+tar -cf {STATE}/files.tar -C / --no-recursion --files-from -
+mkdir {STATE}/files
+tar -xf {STATE}/files.tar -C {STATE}/files
+tar -cf {ARCHIVE} -C {DIRECTORY} state
+cat {ARCHIVE}
+rm -rf {DIRECTORY}
+"""
+
+
+def collect(machine: Machine) -> bytes:
+    """From an installed machine: the archive that `place` unpacks."""
+    grown = " ".join(f"-e {shlex.quote('^' + path)}" for path in GROWN)
+    key = machine.sh("sed -n 's/.*signed-by=\\([^] ]*\\).*/\\1/p' /etc/apt/sources.list.d/docker.list").split()[0]
+    placed = [*PLACED, key]
+    listing = machine.sh(COLLECT.format(placed=" ".join(placed), grown=grown))
+    entries = [line.split("|", 4) for line in listing.splitlines()]
+    items = [{"kind": kind, "mode": f"0{mode}", "uid": int(uid), "gid": int(gid), "path": path} for kind, mode, uid, gid, path in entries]
+    files = [item for item in items if item["kind"].startswith("regular")]
+    shadow = machine.sh(f"getent shadow {FORM['user_name']}").split(":")[1]
+    state = {
+        "directories": sorted((item for item in items if item["kind"] == "directory"), key=lambda item: item["path"]),
+        "files": files,
+        "packages": list(PACKAGES),
+        "user": FORM["user_name"],
+        "user_password": shadow,
+        "hostname": FORM["subdomain"],
+        "owner": FORM["owner_username"],
+        "owner_email": FORM["owner_email"],
+        "contact": FORM["soa_email_address"],
+        "site": where.SITE,
+        "address4": where.MACHINE_V4,
+        "address6": where.MACHINE_V6,
+    }
+    machine.put(f"{STATE}/state.json", json.dumps(state, indent=1), 0o600)
+    names = "".join(item["path"].lstrip("/") + "\n" for item in items)
+    return machine.run(["sh", "-ec", COPY], input=names).stdout
+
+
+def place(machine: Machine, archive: bytes) -> None:
+    """Puts it onto another machine."""
+    machine.put(ARCHIVE, archive, 0o600)
+    machine.run(["tar", "-xf", ARCHIVE, "-C", DIRECTORY])
