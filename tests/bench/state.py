@@ -18,7 +18,7 @@ ARCHIVE = f"{DIRECTORY}/state.tar"
 
 #: Files and directories that the tools place. What needs the agent itself (status, resuming) is ours alone.
 PLACED = (
-    *("/etc/docker", "/etc/docker/daemon.json", "/etc/apt/sources.list.d/docker.list"),
+    *("/etc/docker", "/etc/apt/keyrings", "/etc/apt/sources.list.d/docker.list"),
     *("/etc/ssh/sshd_config.d/00-tootstrap.conf", "/etc/fail2ban/jail.d/tootstrap.conf", "/etc/apt/apt.conf.d/20auto-upgrades"),
     *("/etc/systemd/system/tootstrap-metadata.service", "/opt/mastodon"),
 )
@@ -49,9 +49,7 @@ rm -rf {DIRECTORY}
 def collect(machine: Machine) -> bytes:
     """From an installed machine: the archive that `place` unpacks."""
     grown = " ".join(f"-e {shlex.quote('^' + path)}" for path in GROWN)
-    key = machine.sh("sed -n 's/.*signed-by=\\([^] ]*\\).*/\\1/p' /etc/apt/sources.list.d/docker.list").split()[0]
-    placed = [*PLACED, key]
-    listing = machine.sh(COLLECT.format(placed=" ".join(placed), grown=grown))
+    listing = machine.sh(COLLECT.format(placed=" ".join(PLACED), grown=grown))
     entries = [line.split("|", 4) for line in listing.splitlines()]
     items = [{"kind": kind, "mode": f"0{mode}", "uid": int(uid), "gid": int(gid), "path": path} for kind, mode, uid, gid, path in entries]
     files = [item for item in items if item["kind"].startswith("regular")]

@@ -8,17 +8,12 @@ from pyinfra.operations import apt, files, server, systemd
 STATE = Path("/opt/bench/state")
 state = json.loads((STATE / "state.json").read_text())
 
-
-def access(item: dict) -> dict:
-    return {"mode": item["mode"], "user": str(item["uid"]), "group": str(item["gid"])}
-
-
 apt.packages(name="Packages that the others need", packages=["ca-certificates", "curl", "sudo"], update=True, cache_time=3600)
 for item in state["directories"]:
-    files.directory(name=item["path"], path=item["path"], present=True, mode=item["mode"])
+    files.directory(name=item["path"], path=item["path"], present=True, mode=item["mode"], user=str(item["uid"]), group=str(item["gid"]))
 placed = []
 for item in state["files"]:
-    placed.append(files.put(name=item["path"], src=str(STATE / "files" / item["path"].lstrip("/")), dest=item["path"], mode=item["mode"], create_remote_dir=True))
+    placed.append(files.put(name=item["path"], src=str(STATE / "files" / item["path"].lstrip("/")), dest=item["path"], mode=item["mode"], user=str(item["uid"]), group=str(item["gid"]), create_remote_dir=True))
 repository = next(done for item, done in zip(state["files"], placed, strict=True) if item["path"].endswith("docker.list"))
 apt.update(name="Docker's repository is read", _if=repository.did_change)
 apt.packages(name="Packages", packages=state["packages"], no_recommends=True)
@@ -29,4 +24,4 @@ for port in ("22/tcp", "80/tcp", "443/tcp", "443/udp"):
     server.shell(name=f"Port {port}", commands=[f"ufw status | grep -q '^{port} ' || ufw allow {port}"])
 server.shell(name="Firewall", commands=["ufw status | grep -q 'Status: active' || ufw --force enable"])
 for unit in ("docker", "fail2ban", "tootstrap-metadata"):
-    systemd.service(name=unit, service=unit, running=True, enabled=True)
+    systemd.service(name=unit, service=unit, running=True, enabled=True, daemon_reload=True)

@@ -30,8 +30,7 @@ ufw --force enable
 systemctl daemon-reload
 systemctl enable --now tootstrap-metadata docker fail2ban
 systemctl restart fail2ban
-compose pull --quiet
-compose up --detach --no-deps --wait caddy db redis
+compose up --detach --no-deps --quiet-pull --wait caddy db redis
 compose run --rm -T --no-deps web bundle exec rails db:prepare
-compose up --detach --no-deps --wait web streaming sidekiq
+compose up --detach --no-deps --quiet-pull --wait web streaming sidekiq
 compose run --rm -T --no-deps web tootctl accounts create "$(value owner)" --email "$(value owner_email)" --confirmed --approve --role Owner
