@@ -36,31 +36,35 @@ def arguments() -> argparse.Namespace:
 
 
 class Measuring:
-    """A run of the benchmark; `results` grows."""
+    """A run of the benchmark; `results` grows, and after each round stands in `out`: what fails later loses nothing."""
 
-    def __init__(self, world: World, results: Results, parts: set[str]) -> None:
-        self.world, self.results, self.parts = world, results, parts
+    def __init__(self, world: World, results: Results, options: argparse.Namespace) -> None:
+        self.world, self.results = world, results
+        self.rounds, self.parts, self.out = options.runs, options.parts, options.out
         self.archive = b""
 
     def all(self) -> None:
         """Everything once, as often as wanted; at the end what shows growth."""
-        for run in range(1, self.results.runs + 1):
+        for run in range(1, self.rounds + 1):
             self.ours(run)
             for tool in tools.TOOLS:
                 if tool.name in self.parts:
                     self.other(tool, run)
+            self.results.runs = run
+            page.write(self.results, self.out)
         if GROWTH in self.parts:
             meter = self.world.installed()
-            for run in range(1, self.results.runs + 1):
-                title(f"growth: run {run} of {self.results.runs}")
+            for run in range(1, self.rounds + 1):
+                title(f"growth: run {run} of {self.rounds}")
                 for sample in growth.calls(self.world, meter, run):
                     self._keep(sample)
+            page.write(self.results, self.out)
 
     def ours(self, run: int) -> None:
         """First installations, and on the machine that the last one left what costs little."""
         # The one that the other calls start from comes last.
         for variant in (first.ONE_BY_ONE, first.PARALLEL):
-            title(f"first install, {variant}: run {run} of {self.results.runs}")
+            title(f"first install, {variant}: run {run} of {self.rounds}")
             done = first.install(self.world, variant, run)
             self.results.firsts.append(done)
             self._keep(done.sample)
@@ -74,7 +78,7 @@ class Measuring:
 
     def other(self, tool: tools.Tool, run: int) -> None:
         """Its toolchain, its first and its second run."""
-        title(f"{tool.name}: run {run} of {self.results.runs}")
+        title(f"{tool.name}: run {run} of {self.rounds}")
         meter = self.world.bare()
         toolchain = tools.prepare(tool, meter, self.archive, run)
         if toolchain:
@@ -91,12 +95,12 @@ class Measuring:
 
 def main() -> int:
     options = arguments()
-    results = Results(options.runs, describe_machine(ROOT), (options.dist / RELEASED).stat().st_size)
+    results = Results(0, describe_machine(ROOT), (options.dist / RELEASED).stat().st_size)
     with Bed(options.name, dist=options.dist, memory=8 * GIB, boot=False) as bed:
-        Measuring(World(bed, options.dist), results, set(options.parts)).all()
+        Measuring(World(bed, options.dist), results, options).all()
         bed.machine.poweroff()
         bed.check_clock()
-    print(page.write(results, options.out))
+    print(options.out / "performance.md")
     return 0
 
 
