@@ -114,6 +114,8 @@ fn kind(error: &str) -> Kind {
         _ if is("caa") => Kind::Forbidden,
         _ if is("rateLimited") => Kind::RateLimited,
         _ if ["connection", "dns", "unauthorized", "tls", "malformed", "incorrectResponse"].into_iter().any(is) => Kind::Unreachable,
+        // It answered, made challenges, and saw none of them solved.
+        _ if error.contains("solving challenge") => Kind::Unreachable,
         _ => Kind::Authority,
     }
 }
@@ -133,6 +135,7 @@ mod tests {
         for (problem, kind, remedy) in [
             ("HTTP 403 urn:ietf:params:acme:error:caa - CAA record for social.fedi-test.org prevents issuance", Kind::Forbidden, "0 issue"),
             ("HTTP 429 urn:ietf:params:acme:error:rateLimited - too many certificates", Kind::RateLimited, "limits pass"),
+            ("solving challenges: no solvers available for remaining challenges", Kind::Unreachable, "Cloud Manager, Firewalls"),
             ("HTTP 400 urn:ietf:params:acme:error:connection - Timeout during connect", Kind::Unreachable, "Cloud Manager, Firewalls"),
             (
                 "provisioning client: performing request: dial tcp 172.65.32.248:443: connect: connection refused",
