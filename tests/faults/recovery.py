@@ -93,10 +93,11 @@ class Kept:
     def of(cls, machine: Machine) -> "Kept":
         files = ("/etc/tootstrap/secrets.toml", "/home/ada/.credentials")
         queries = (
-            "SELECT id, username, domain, private_key, public_key FROM accounts ORDER BY id",
-            "SELECT id, email, encrypted_password, account_id, role_id FROM users ORDER BY id",
+            "SELECT id, username, domain, private_key, public_key FROM accounts WHERE username NOT LIKE 'visitor%' ORDER BY id",
+            "SELECT id, email, encrypted_password, account_id, role_id FROM users WHERE email NOT LIKE 'visitor%' ORDER BY id",
             "SELECT id, account_id, text FROM statuses ORDER BY id",
         )
+        # Not whom the checks themselves let join (testbed/verify.py): Mastodon keeps a tombstone of them.
         rows = tuple(tuple(row) for query in queries for row in psql(machine, query))
         return cls({path: machine.get(path) for path in files}, rows)
 
@@ -127,7 +128,9 @@ class Undisturbed:
         """Nothing is left to do, all is as an undisturbed installation leaves it, and what was kept is unchanged. `checks`: the client's, too."""
         product = Product(bed.machine)
         nothing_to_do(product)
-        assert Kept.of(bed.machine) == self.kept, "secrets, accounts or posts changed"
+        kept = Kept.of(bed.machine)
+        changed = [row[:3] for row in set(kept.rows) ^ set(self.kept.rows)]
+        assert kept == self.kept, f"secrets, accounts or posts changed: {changed}"
         assert (difference := self.end.difference(EndState.of(bed.machine))) == "", difference
         if checks:
             good(bed)

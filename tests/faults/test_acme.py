@@ -41,6 +41,7 @@ def uncertified(installed: Bed, undisturbed: Undisturbed) -> Iterator[Bed]:
     yield installed
     installed.services.control.clear_host_faults()
     start_caddy(installed)
+    comes_by_itself(installed)
 
 
 def down(bed: Bed) -> None:

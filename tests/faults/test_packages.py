@@ -238,6 +238,7 @@ def test_an_expired_release_file(pristine: Bed, case: Case, tmp_path: Path) -> N
     pristine.machine.sh("find /var/lib/apt/lists -type f -delete")
     refused = pristine.machine.run(["apt-get", "-q", "update"], check=False)
     assert b"is expired" in refused.stdout + refused.stderr, refused
+    pristine.machine.sh("find /var/lib/apt/lists -type f -delete")
     remove(pristine, PACKAGE)
     with case.timed():
         run = run_plainly(Product(pristine.machine))
