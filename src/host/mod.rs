@@ -194,6 +194,8 @@ pub trait Probe: Send + Sync {
     async fn get(&self, request: &Request) -> Result<Response>;
     /// Asks a name server.
     async fn dns(&self, question: &Question) -> Result<Answer>;
+    /// The process that holds a POSIX lock on this file (`F_GETLK`), another than this one. `None`: nobody, or there is no such file.
+    async fn lock_holder(&self, path: &Path) -> Result<Option<i32>>;
     /// Whether something accepts TCP connections there within three seconds.
     async fn connects(&self, to: SocketAddr) -> bool;
 
@@ -232,6 +234,8 @@ pub trait Host: Probe {
     async fn run(&self, cmd: &Cmd) -> Result<Output>;
     /// Sends any request.
     async fn send(&self, request: &Request) -> Result<Response>;
+    /// Reports a line as if a command had printed it.
+    fn say(&self, line: &str);
     /// The same machine, reporting each line that commands print to `lines`.
     fn with_lines(&self, lines: LineSink) -> Box<dyn Host>;
     /// The looking half.

@@ -32,6 +32,8 @@ pub(crate) struct Machine {
     pub(crate) space: Space,
     /// Where something accepts connections.
     pub(crate) listening: BTreeSet<SocketAddr>,
+    /// Locked files: the process that holds the lock, and how many more looks find it there.
+    pub(crate) locks: BTreeMap<PathBuf, (i32, u32)>,
     /// Prepared answers; a question without one gets "no such name".
     pub(crate) dns: BTreeMap<String, Answer>,
     pub(crate) apt: super::apt::Apt,

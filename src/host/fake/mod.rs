@@ -246,6 +246,13 @@ impl Probe for FakeHost {
         Ok(self.machine().answer(question))
     }
 
+    async fn lock_holder(&self, path: &Path) -> Result<Option<i32>> {
+        let mut machine = self.machine();
+        let Some((holder, looks)) = machine.locks.get_mut(path).filter(|(_, looks)| *looks > 0) else { return Ok(None) };
+        *looks -= 1;
+        Ok(Some(*holder))
+    }
+
     async fn connects(&self, to: std::net::SocketAddr) -> bool {
         self.machine().listening.contains(&to)
     }
@@ -302,6 +309,10 @@ impl Host for FakeHost {
             changing => self.mutate(format!("{} {}", format!("{changing:?}").to_uppercase(), request.url))?,
         };
         Self::exchange(&mut machine, request)
+    }
+
+    fn say(&self, line: &str) {
+        self.machine().log.push(format!("say {line}"));
     }
 
     fn with_lines(&self, _lines: LineSink) -> Box<dyn Host> {

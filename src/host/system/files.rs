@@ -7,7 +7,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use nix::libc::{O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK};
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc::{self, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK};
 use secrecy::{ExposeSecret, SecretSlice};
 
 use super::super::{Access, HostError, Kind, Result, Space, Stat};
@@ -91,6 +92,16 @@ fn kind(of: fs::FileType) -> Kind {
         debug_assert!(of.is_socket() || of.is_fifo() || of.is_block_device() || of.is_char_device());
         Kind::Other
     }
+}
+
+/// The process that stands in the way of a write lock on the whole file.
+#[expect(clippy::cast_possible_truncation, reason = "the C header's constants, which are small, for the C header's short fields")]
+pub(super) fn lock_holder(path: &Path) -> Result<Option<i32>> {
+    let Some(file) = if_there(File::open(path)).map_err(failed("open", path))? else { return Ok(None) };
+    let (write, none, whole) = (libc::F_WRLCK as libc::c_short, libc::F_UNLCK as libc::c_short, libc::SEEK_SET as libc::c_short);
+    let mut lock = libc::flock { l_type: write, l_whence: whole, l_start: 0, l_len: 0, l_pid: 0 };
+    fcntl(&file, FcntlArg::F_GETLK(&mut lock)).map_err(|errno| failed("look for the lock of", path)(errno.into()))?;
+    Ok((lock.l_type != none).then_some(lock.l_pid))
 }
 
 pub(super) fn list(dir: &Path) -> Result<Vec<String>> {
@@ -292,6 +303,24 @@ mod tests {
             remove(&path).unwrap();
         }
         assert!(write(&dir.path().join("no/such/dir"), &Vec::new().into(), mine(0o644)).is_err());
+    }
+
+    #[test]
+    fn whoever_holds_a_lock_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        assert_eq!(lock_holder(&path).unwrap(), None);
+        write(&path, &Vec::new().into(), mine(0o640)).unwrap();
+        assert_eq!(lock_holder(&path).unwrap(), None);
+        let script = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()";
+        let mut other = std::process::Command::new("python3");
+        let pipes = other.args(["-c", script]).arg(&path).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut other = pipes.spawn().unwrap();
+        other.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        assert_eq!(lock_holder(&path).unwrap(), Some(other.id().try_into().unwrap()));
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert_eq!(lock_holder(&path).unwrap(), None);
     }
 
     #[test]

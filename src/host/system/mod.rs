@@ -108,6 +108,10 @@ impl Probe for System {
         dns::ask(question, &resolvers).await
     }
 
+    async fn lock_holder(&self, path: &Path) -> Result<Option<i32>> {
+        files::blocking(path, files::lock_holder).await
+    }
+
     async fn connects(&self, to: SocketAddr) -> bool {
         matches!(tokio::time::timeout(CONNECT_LIMIT, tokio::net::TcpStream::connect(to)).await, Ok(Ok(_)))
     }
@@ -151,6 +155,12 @@ impl Host for System {
 
     async fn send(&self, request: &Request) -> Result<Response> {
         self.web.exchange(request).await
+    }
+
+    fn say(&self, line: &str) {
+        if let Some(lines) = &self.lines {
+            lines(line);
+        }
     }
 
     fn with_lines(&self, lines: LineSink) -> Box<dyn Host> {

@@ -210,9 +210,9 @@ mod tests {
     use crate::host::fake::{FakeHost, Machine};
     use crate::resource::testing::converge;
 
-    const INSTALL: &str = "run apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef \
+    const INSTALL: &str = "run apt-get -q -y -o DPkg::Lock::Timeout=20 -o Dpkg::Options::=--force-confdef \
                            -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 install --no-install-recommends";
-    const UPDATE: &str = "run apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef \
+    const UPDATE: &str = "run apt-get -q -y -o DPkg::Lock::Timeout=20 -o Dpkg::Options::=--force-confdef \
                           -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 update";
 
     fn packages() -> Packages {
