@@ -9,6 +9,7 @@ from fingerprint import DATA
 from product import DONE, Product
 from testbed import layout as where
 from testbed.bed import Bed
+from testbed.checks import HTTP3
 from testbed.demo import FORM
 from testbed.machine import Machine
 from testbed.verify import verify
@@ -61,9 +62,14 @@ def identity(machine: Machine) -> dict[str, bytes]:
     return {path: machine.get(path) for path in files if machine.exists(path)}
 
 
-def good(bed: Bed, form: dict[str, str] | None = None, v6: str | None = where.MACHINE_V6) -> None:
-    """Everything that a client can check is good. `v6`: None where the machine has no IPv6."""
-    failed = [str(outcome) for outcome in verify(bed, form or FORM, show=lambda _text: None, v6=v6) if not outcome.ok]
+def good(bed: Bed, form: dict[str, str] | None = None, v6: str | None = where.MACHINE_V6, *, http3: bool = True) -> None:
+    """Everything that a client can check is good. `v6`: None where the machine has no IPv6.
+
+    `http3`: False after a reload of Caddy. The bed's 2.6 goes on serving over QUIC what it had before (caddyserver/caddy#4849, cured in 2.7), which
+    is nothing where the certificate arrived since.
+    """
+    outcomes = verify(bed, form or FORM, show=lambda _text: None, v6=v6)
+    failed = [str(outcome) for outcome in outcomes if not outcome.ok and (http3 or outcome.title != HTTP3)]
     assert not failed, "\n".join(failed)
 
 

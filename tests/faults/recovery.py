@@ -124,8 +124,9 @@ class Undisturbed:
         write_post(bed.machine)
         return cls(EndState.of(bed.machine), Kept.of(bed.machine))
 
-    def same(self, bed: Bed, *, checks: bool = True) -> None:
-        """Nothing is left to do, all is as an undisturbed installation leaves it, and what was kept is unchanged. `checks`: the client's, too."""
+    def same(self, bed: Bed, *, checks: bool = True, http3: bool = True) -> None:
+        """Nothing is left to do, all is as an undisturbed installation leaves it, and what was kept is unchanged. `checks`: the client's, too,
+        those over QUIC only if `http3` (endstate.good)."""
         product = Product(bed.machine)
         nothing_to_do(product)
         kept = Kept.of(bed.machine)
@@ -133,7 +134,7 @@ class Undisturbed:
         assert kept == self.kept, f"secrets, accounts or posts changed: {changed}"
         assert (difference := self.end.difference(EndState.of(bed.machine))) == "", difference
         if checks:
-            good(bed)
+            good(bed, http3=http3)
 
     def recovered(self, bed: Bed, case: Case, *, checks: bool = True, token: str | None = where.TOKEN) -> Run:
         """A further `install` reaches that, timed as the case's recovery."""

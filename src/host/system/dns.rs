@@ -22,14 +22,33 @@ const PAYLOAD: u16 = 1232;
 
 const PORT: u16 = 53;
 
+/// The C library's own list of name servers.
+pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// Where systemd-resolved writes down whom it asks itself (systemd-resolved.service(8)).
+pub(super) const BEHIND_RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
+
+/// systemd-resolved's own name server.
+const STUB: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53));
+
 /// The name servers of `resolv.conf`, in order; without any it is this machine, as for the C library.
-pub(super) fn resolvers(resolv_conf: &str) -> Vec<IpAddr> {
+///
+/// systemd-resolved's stub is asked after those `behind` it: it answers from `/etc/hosts`, where this machine's own name is a loopback
+/// address, and in Debian 11 it refuses names of one label (who serves `org`?), whereas the world's view is asked for here.
+pub(super) fn resolvers(resolv_conf: &str, behind: &str) -> Vec<IpAddr> {
+    let mut found = servers(resolv_conf);
+    if let Some(stub) = found.iter().position(|server| *server == STUB) {
+        found.splice(stub..stub, servers(behind));
+    }
+    if found.is_empty() { vec![Ipv4Addr::LOCALHOST.into()] } else { found }
+}
+
+fn servers(resolv_conf: &str) -> Vec<IpAddr> {
     let server = |line: &str| {
         let mut words = line.split_whitespace();
         if words.next() == Some("nameserver") { words.next()?.parse().ok() } else { None }
     };
-    let found: Vec<_> = resolv_conf.lines().filter_map(server).collect();
-    if found.is_empty() { vec![Ipv4Addr::LOCALHOST.into()] } else { found }
+    resolv_conf.lines().filter_map(server).collect()
 }
 
 /// Asks the question's server, or else these resolvers until one can tell.
@@ -286,8 +305,14 @@ mod tests {
 
     #[test]
     fn resolvers_stand_in_order() {
-        let found = resolvers("# x\nsearch a\nnameserver 203.0.113.1\nnameserver\nnameserver ::1\nnameserver fe80::1%eth0\n");
-        assert_eq!(found, ["203.0.113.1".parse::<IpAddr>().unwrap(), "::1".parse().unwrap()]);
-        assert_eq!(resolvers(""), [IpAddr::from(Ipv4Addr::LOCALHOST)]);
+        let list = |resolv_conf, behind| resolvers(resolv_conf, behind).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let behind = "nameserver 192.0.2.1\nnameserver 192.0.2.2\n";
+        assert_eq!(
+            list("# x\nsearch a\nnameserver 203.0.113.1\nnameserver\nnameserver ::1\nnameserver fe80::1%eth0\n", behind),
+            "203.0.113.1 ::1"
+        );
+        assert_eq!(list("", behind), "127.0.0.1");
+        assert_eq!(list("nameserver 127.0.0.53\noptions edns0 trust-ad\n", behind), "192.0.2.1 192.0.2.2 127.0.0.53");
+        assert_eq!(list("nameserver 127.0.0.53\n", ""), "127.0.0.53");
     }
 }

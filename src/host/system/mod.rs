@@ -101,9 +101,12 @@ impl Probe for System {
     }
 
     async fn dns(&self, question: &Question) -> Result<Answer> {
-        let resolvers = match question.server {
-            Some(_) => Vec::new(),
-            None => dns::resolvers(&self.read_text(Path::new("/etc/resolv.conf")).await?.unwrap_or_default()),
+        let resolvers = if question.server.is_some() {
+            Vec::new()
+        } else {
+            let [own, behind] = [dns::RESOLV_CONF, dns::BEHIND_RESOLVED].map(Path::new);
+            let (own, behind) = (self.read_text(own).await?, self.read_text(behind).await?);
+            dns::resolvers(&own.unwrap_or_default(), &behind.unwrap_or_default())
         };
         dns::ask(question, &resolvers).await
     }
