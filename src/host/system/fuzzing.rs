@@ -12,7 +12,7 @@ pub fn dns_answer(bytes: &[u8]) -> Option<Answer> {
 
 /// The name servers of `resolv.conf`.
 pub fn resolvers(resolv_conf: &str) -> Vec<std::net::IpAddr> {
-    dns::resolvers(resolv_conf)
+    dns::resolvers(resolv_conf, resolv_conf)
 }
 
 /// The accounts of `/etc/passwd` and `/etc/group`.

@@ -213,6 +213,10 @@ impl Probe for Machine {
         answers::dns(&self.text("dns"), question).ok_or_else(silent)
     }
 
+    async fn lock_holder(&self, _path: &Path) -> Result<Option<i32>> {
+        Ok(None)
+    }
+
     async fn connects(&self, to: SocketAddr) -> bool {
         self.text("reachable").lines().any(|line| line == to.to_string())
     }
@@ -270,6 +274,8 @@ impl Host for Machine {
         self.change(format!("send {:?} {}", request.method, request.url));
         self.exchange(request)
     }
+
+    fn say(&self, _line: &str) {}
 
     fn with_lines(&self, _lines: LineSink) -> Box<dyn Host> {
         Box::new(self.clone())
