@@ -49,6 +49,11 @@ def _parts(text: str) -> dict[str, str]:
     return parts
 
 
+def flowing(text: str) -> str:
+    """What was said, as one line: without the times before each line, and without the line breaks that they go with."""
+    return " ".join(re.sub(r"^\[tootstrap [\d:]+\]", "", text, flags=re.MULTILINE).split())
+
+
 def run_plainly(product: Product, *arguments: str, env: Mapping[str, str] | None = None, token: str | None = where.TOKEN) -> Run:
     """`install` as an operator sees it."""
     return product.plain("install", *arguments, env={**({"LINODE_TOKEN": token} if token else {}), **(env or {})})

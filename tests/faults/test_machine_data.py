@@ -91,7 +91,7 @@ DAMAGES = [
         "`settings.toml` of a newer version",
         SETTINGS,
         f"sed -i 's/^version = 1/version = 2/' {SETTINGS}",
-        r"settings\.toml.*version",
+        r"settings\.toml has format 2; this tootstrap knows format 1 only",
         "newer",
     ),
 ]

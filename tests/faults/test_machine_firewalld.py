@@ -9,7 +9,7 @@ from cases import Case
 from endstate import good, nothing_to_do
 from harness import wait_healthy
 from product import DONE, Product
-from recovery import run_plainly
+from recovery import flowing, run_plainly
 from testbed import layout as where
 from testbed.bed import Bed
 from test_machine_rules import reachable
@@ -33,7 +33,7 @@ def test_firewalld_is_left_alone(installed: Bed, case: Case) -> None:
     assert reachable(installed, where.MACHINE_V4) == {22}
     before = machine.sh(STATE)
     run = run_plainly(Product(machine))
-    said = " ".join(run.text.split())
+    said = flowing(run.text)
     assert run.status == DONE, run.text[-3000:]
     assert "firewalld is the firewall here and is left as it is; let it pass 80/tcp, 443/tcp and 443/udp" in said, run.text[-3000:]
     assert machine.sh(STATE) == before

@@ -15,7 +15,7 @@ from doors import Doors, make_account, root_by_password
 from endstate import good
 from harness import REUSABLE, fresh_world
 from product import DONE, Product, Run
-from recovery import run_plainly
+from recovery import flowing, run_plainly
 from testbed import layout as where
 from testbed.bed import Bed
 from testbed.demo import FORM
@@ -95,7 +95,7 @@ def guarded(bed: Bed, stackscript: str) -> Iterator[Guarded]:
 
 def test_a_foreign_firewall_is_left_alone(guarded: Guarded, case: Case) -> None:
     case.tried = "nftables in force, with sshd's port alone open"
-    said = " ".join(guarded.console.split())
+    said = flowing(guarded.console)
     assert "nftables is the firewall here and is left as it is; let it pass 80/tcp, 443/tcp and 443/udp" in said, said[-3000:]
     assert "certificate" in said and "Installation Complete" in said, said[-3000:]
     assert guarded.rules[0] == guarded.rules[1]
@@ -123,6 +123,6 @@ def test_ipv6_that_leads_nowhere(guarded: Guarded, case: Case) -> None:
     assert where.MACHINE_V6 in guarded.bed.machine.sh("ip -6 address show dev eth0")
     records = guarded.bed.services.control.records(where.DOMAIN)
     assert not [record for record in records if record["type"] == "AAAA"], records
-    assert "IPv6 does not work on this machine" in " ".join(guarded.console.split()), guarded.console[-3000:]
+    assert "IPv6 does not work on this machine" in flowing(guarded.console), guarded.console[-3000:]
     case.happened = "everything is fetched over IPv4; no AAAA record is made, and why is said"
     case.recovered = "not needed"
