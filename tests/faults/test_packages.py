@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 import repository
 from background import Background
 from cases import Case
+from locks import held
 from product import DONE, Product
 from recovery import Undisturbed, failed, flowing, run_plainly, until
 from testbed.bed import Bed
@@ -125,32 +125,12 @@ def test_a_mirror_that_is_away(without_package: Bed, undisturbed: Undisturbed, c
 
 # --- locks
 
-HOLD = """
-import fcntl, os, sys, time
-file = open(sys.argv[1], "a")
-fcntl.lockf(file, fcntl.LOCK_EX)
-print("held", flush=True)
-time.sleep(float(sys.argv[2]))
-"""
-
 LOCKS = {
     "/var/lib/dpkg/lock-frontend": 120.0,
     "/var/lib/dpkg/lock": 15.0,
     "/var/cache/apt/archives/lock": 15.0,
     "/var/lib/apt/lists/lock": 15.0,
 }
-
-
-@contextmanager
-def held(bed: Bed, lock: str, seconds: float) -> Iterator[None]:
-    """Somebody else's process holds the lock, as apt does."""
-    process = bed.machine.popen(["python3", "-c", HOLD, lock, str(seconds)])
-    try:
-        assert process.stdout is not None and process.stdout.readline() == b"held\n"
-        yield
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -1,0 +1,35 @@
+"""The machine.
+
+The sudo user of the form is deleted with everything that was theirs.
+"""
+
+from __future__ import annotations
+
+from cases import Case
+from doors import Doors
+from product import DONE, Product
+from recovery import Undisturbed, run_plainly
+from testbed.bed import Bed
+from testbed.demo import FORM
+from testbed.verify import credentials
+
+USER = FORM["user_name"]
+
+
+def test_the_sudo_user_is_deleted(installed: Bed, case: Case) -> None:
+    case.tried = f"`userdel -r {USER}`: the only account with sudo, with its home, keys and credentials; then `install`"
+    machine, doors = installed.machine, Doors(installed)
+    undisturbed = Undisturbed.of(installed)
+    password = credentials(machine, USER)["Sudo Password"]
+    # Its exit status tells of the mail spool that was never there.
+    machine.run(["userdel", "-r", USER], check=False)
+    assert machine.run(["id", USER], check=False).returncode != 0 and not machine.exists(f"/home/{USER}")
+    assert doors.by_password(USER, password) is None
+    with case.timed():
+        run = run_plainly(Product(machine))
+    assert run.status == DONE, run.text[-3000:]
+    assert credentials(machine, USER)["Sudo Password"] == password
+    assert doors.rules_by_password(USER, password), "the password of the credentials does not let in"
+    case.happened = "the account is made again, in its groups, with the password and the credentials that it had; it logs in and becomes root"
+    undisturbed.same(installed)
+    case.recovered = "`tootstrap install` reaches the undisturbed end"
