@@ -74,6 +74,10 @@ impl Probe for Watched {
         self.spans.time(Part::Lookup, &question.to_string(), self.host.dns(question)).await
     }
 
+    async fn lock_holder(&self, path: &Path) -> Result<Option<i32>> {
+        self.host.lock_holder(path).await
+    }
+
     async fn connects(&self, to: SocketAddr) -> bool {
         self.host.connects(to).await
     }
@@ -111,6 +115,10 @@ impl Host for Watched {
 
     async fn send(&self, request: &Request) -> Result<Response> {
         self.spans.time(Part::Request, &request.to_string(), self.host.send(request)).await
+    }
+
+    fn say(&self, line: &str) {
+        self.host.say(line);
     }
 
     fn with_lines(&self, lines: LineSink) -> Box<dyn Host> {
