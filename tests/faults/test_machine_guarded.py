@@ -101,7 +101,7 @@ def test_a_foreign_firewall_is_left_alone(guarded: Guarded, case: Case) -> None:
     assert guarded.rules[0] == guarded.rules[1]
     assert "ufw" not in guarded.bed.machine.sh("dpkg-query -W -f '${Package} ${db:Status-Abbrev}\\n' | grep ' ii' || true").split()
     assert guarded.second.status == DONE, guarded.second.text[-3000:]
-    good(guarded.bed, FORM | {"disable_root": "Yes"}, v6=None)
+    good(guarded.bed, FORM | {"disable_root": "Yes"}, v6=None, http3=False)
     case.happened = "its rules stay as they are, ufw is not installed; the installation ends, waits for the certificate and names the ports to open"
     case.recovered = "the owner opens them, `tootstrap install` reaches a good server"
 
