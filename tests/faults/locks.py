@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,5 +26,6 @@ def held(bed: Bed, lock: str, seconds: float) -> Iterator[None]:
         assert process.stdout is not None and process.stdout.readline() == b"held\n"
         yield
     finally:
-        process.kill()
+        # Its parent alone would leave it there.
+        os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
