@@ -19,8 +19,9 @@ def _rules(bed: Bed, action: str, program: str, rules: list[str]) -> None:
 
 
 def _unplug(bed: Bed) -> None:
-    """The next boot makes the usual network."""
+    """The next boot finds the usual network."""
     bed.machine.kill()
+    bed.network.plug_machine()
 
 
 @contextmanager
