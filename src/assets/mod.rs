@@ -44,6 +44,7 @@ struct Compose<'a> {
     images: &'a Images,
     sizing: Sizing,
     environment: &'a str,
+    behind_proxy: bool,
 }
 
 #[derive(Template)]
@@ -78,6 +79,23 @@ struct Caddyfile<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "mastodon/proxy/nginx.conf", escape = "none")]
+struct Nginx<'a> {
+    version: &'a str,
+    names: &'a str,
+    site: &'a str,
+    www: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "mastodon/proxy/Caddyfile", escape = "none")]
+struct ProxyingCaddy<'a> {
+    version: &'a str,
+    site: &'a str,
+    www: Option<&'a str>,
+}
+
+#[derive(Template)]
 #[template(path = "mastodon/redis.conf", escape = "none")]
 struct Redis<'a> {
     password: &'a str,
@@ -95,7 +113,7 @@ impl Project {
         let environment = Environment { settings: &with.settings, sizing }.render().context("cannot write env.production")?;
         let secrets = SecretString::from(secret_environment(with)?);
         let digest = digest([&environment, secrets.expose_secret()]);
-        let compose = Compose { images: &with.settings.images, sizing, environment: &digest };
+        let compose = Compose { images: &with.settings.images, sizing, environment: &digest, behind_proxy: with.settings.behind_proxy };
         Ok(Self {
             compose: compose.render().context("cannot write compose.yaml")?,
             caddyfile: caddyfile(&with.settings)?,
@@ -143,6 +161,28 @@ fn caddyfile(settings: &Settings) -> anyhow::Result<String> {
     };
     let refused = || format!("the contact address {} has characters that a Caddyfile cannot hold", settings.contact);
     template.render().with_context(refused).remedy("give a contact address of letters, digits, dots, - and _")
+}
+
+/// What the operator's own web server needs in order to stand in front of Mastodon.
+#[derive(Debug)]
+pub struct ProxySnippets {
+    /// For nginx.
+    pub nginx: String,
+    /// For Caddy.
+    pub caddy: String,
+}
+
+impl ProxySnippets {
+    /// Renders both.
+    ///
+    /// # Errors
+    /// None in practice: names of hosts have no character that means something there.
+    pub fn render(settings: &Settings) -> anyhow::Result<Self> {
+        let names: Vec<_> = settings.names().iter().map(ToString::to_string).collect();
+        let (version, site, www) = (env!("CARGO_PKG_VERSION"), settings.site.as_str(), names.get(1).map(String::as_str));
+        let nginx = Nginx { version, names: &names.join(" "), site, www }.render().context("cannot write nginx.conf")?;
+        Ok(Self { nginx, caddy: ProxyingCaddy { version, site, www }.render().context("cannot write the Caddyfile")? })
+    }
 }
 
 fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {

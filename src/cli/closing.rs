@@ -1,5 +1,6 @@
 //! The last words after an installation: where it is, how to sign in, what comes next.
 
+use crate::assets::ProxySnippets;
 use crate::host::Probe;
 use crate::resource::credentials;
 use crate::settings::{Registrations, Settings};
@@ -38,6 +39,15 @@ pub(super) async fn words(settings: &Settings, probe: &dyn Probe) -> anyhow::Res
         text.push_str(remark);
     }
     Ok(text)
+}
+
+/// What a web server in front needs, to be copied.
+pub(super) fn for_the_web_server(settings: &Settings) -> anyhow::Result<String> {
+    let ProxySnippets { nginx, caddy } = ProxySnippets::render(settings)?;
+    Ok(format!(
+        "\n  Your web server passes Mastodon on with one of these, which also lie in\n  /opt/mastodon/proxy. Then: sudo tootstrap install\n\n\
+         ---- nginx ----\n{nginx}\n---- Caddy ----\n{caddy}"
+    ))
 }
 
 fn remarks(settings: &Settings) -> Vec<&'static str> {
@@ -86,6 +96,22 @@ mod tests {
         let text = words(&settings, &host).await.expect("words");
         assert!(text.contains("Password     sudo cat /home/ada/.credentials"), "{text}");
         assert!(text.contains("For sudo     sudo cat /home/bob/.credentials   (password of bob)\n\n  Day to day"), "{text}");
+    }
+
+    #[test]
+    fn what_a_web_server_needs_has_every_name() {
+        let settings = Settings { site: "fedi-test.org".parse().expect("a name"), www: true, ..Settings::sample() };
+        let text = for_the_web_server(&settings).expect("text");
+        for line in [
+            "    server_name fedi-test.org www.fedi-test.org;\n",
+            "    ssl_certificate /etc/letsencrypt/live/fedi-test.org/fullchain.pem;\n",
+            "    return 301 https://fedi-test.org$request_uri;\n",
+            "\nfedi-test.org {\n",
+            "\nwww.fedi-test.org {\n\tredir https://fedi-test.org{uri} 301\n",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        assert!(!for_the_web_server(&Settings::sample()).expect("text").contains("www."));
     }
 
     #[tokio::test]

@@ -80,7 +80,7 @@ impl Install {
             tell_error(&tracing::end(&path, &system).await);
         }
         if matches!(exit, Exit::Done | Exit::Waiting) && !self.json {
-            close(&accepted.settings, &system).await;
+            close(&accepted.settings, &system, exit).await;
         }
         Ok(exit)
     }
@@ -100,7 +100,13 @@ fn begin_lists() -> End<()> {
     }
 }
 
-async fn close(settings: &Settings, system: &System) {
+async fn close(settings: &Settings, system: &System, exit: Exit) {
+    if exit == Exit::Waiting && settings.behind_proxy {
+        match closing::for_the_web_server(settings) {
+            Ok(words) => tell(&words),
+            Err(error) => tell_error(&format!("tootstrap: {error:#}")),
+        }
+    }
     match closing::words(settings, system).await {
         Ok(words) => tell(&words),
         Err(error) => tell_error(&format!("tootstrap: cannot tell where the passwords are: {error:#}")),

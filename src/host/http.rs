@@ -44,6 +44,8 @@ pub struct Request {
     pub timeout: Duration,
     /// Follow redirects (at most ten).
     pub follow: bool,
+    /// HTTP/1.1 and nothing newer: only there a connection can be upgraded.
+    pub only_http1: bool,
 }
 
 impl Request {
@@ -59,6 +61,7 @@ impl Request {
             socket: None,
             timeout: Duration::from_secs(20),
             follow: false,
+            only_http1: false,
         }
     }
 
@@ -74,6 +77,20 @@ impl Request {
     pub fn bearer(mut self, token: SecretString) -> Self {
         self.bearer = Some(token);
         self
+    }
+
+    /// Asks for a WebSocket, as a browser does. Whoever refuses it answers as usual.
+    #[must_use]
+    pub fn websocket(mut self) -> Self {
+        self.only_http1 = true;
+        // The key is the example of RFC 6455, §1.3: it proves nothing to anybody.
+        let fields = [
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        fields.into_iter().fold(self, |request, (name, value)| request.header(name, value))
     }
 
     /// JSON body.

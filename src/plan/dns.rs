@@ -21,8 +21,8 @@ const LINODES_OWN: &str = "ip.linodeusercontent.com";
 /// What depends on DNS.
 #[derive(Clone, Copy, Debug)]
 pub struct Dns {
-    /// The world sees every name.
-    pub published: StepRef,
+    /// The world sees every name. `None`: no records are made, and the proxy is asked by name.
+    pub published: Option<StepRef>,
 }
 
 /// Adds the DNS steps.
@@ -30,9 +30,12 @@ pub fn add(plan: &mut Plan, with: &Inputs) -> Dns {
     let settings = &with.settings;
     let wanted = wanted(settings);
     let token = settings.token.clone().filter(|_| !settings.site.is_within(LINODES_OWN));
+    if settings.behind_proxy && token.is_none() {
+        return Dns { published: None };
+    }
     let Some(linode) = token.map(|token| Arc::new(Linode::new(token))) else {
         let gate = Published { wanted, linode: None };
-        return Dns { published: plan.step("dns/published", gate).patience(PUBLISHED_BY_HAND).add() };
+        return Dns { published: Some(plan.step("dns/published", gate).patience(PUBLISHED_BY_HAND).add()) };
     };
     let zone = DnsZone {
         linode: Arc::clone(&linode),
@@ -51,7 +54,8 @@ pub fn add(plan: &mut Plan, with: &Inputs) -> Dns {
     };
     let records: Vec<_> = wanted.iter().map(|wanted| record(plan, resource(wanted), zone)).collect();
     let gate = Published { wanted, linode: Some(linode) };
-    Dns { published: plan.step("dns/published", gate).needs(records).patience(PUBLISHED_BY_LINODE).add() }
+    let published = plan.step("dns/published", gate).needs(records).patience(PUBLISHED_BY_LINODE).add();
+    Dns { published: Some(published) }
 }
 
 fn record(plan: &mut Plan, record: DnsRecord, zone: StepRef) -> StepRef {
@@ -86,6 +90,12 @@ mod tests {
         let mut with_www = Settings { site: "fedi-test.org".parse().unwrap(), www: true, ..Settings::sample() };
         with_www.address.v6 = None;
         assert_eq!(ids(with_www), ["dns/zone", "dns/record-a-fedi-test.org", "dns/record-a-www.fedi-test.org", "dns/published"]);
+    }
+
+    #[test]
+    fn behind_a_proxy_records_are_made_only_with_a_token() {
+        assert_eq!(ids(Settings { token: None, behind_proxy: true, ..Settings::sample() }), [""; 0]);
+        assert_eq!(ids(Settings { behind_proxy: true, ..Settings::sample() }).len(), 4);
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub struct Docker {
     pub project: StepRef,
     /// Images of PostgreSQL and Redis are here.
     pub stores: [StepRef; 2],
-    /// Caddy's image is here.
-    pub caddy: StepRef,
+    /// Caddy's image is here. `None`: another web server does its work.
+    pub caddy: Option<StepRef>,
     /// Mastodon's image is here.
     pub mastodon: StepRef,
     /// Streaming's image is here.
@@ -68,7 +68,7 @@ fn metadata(plan: &mut Plan, base: &Base) -> StepRef {
 }
 
 struct Pulls {
-    caddy: StepRef,
+    caddy: Option<StepRef>,
     postgres: StepRef,
     redis: StepRef,
     mastodon: StepRef,
@@ -79,7 +79,8 @@ struct Pulls {
 /// Mastodon's still unpacks; streaming's last. On a small machine one after the other.
 fn pulls(plan: &mut Plan, with: &Inputs, ready: StepRef) -> Pulls {
     let images = &with.settings.images;
-    let references = [&images.mastodon, &images.streaming, &images.postgres, &images.redis, &images.caddy].map(String::clone);
+    let all = [&images.mastodon, &images.streaming, &images.postgres, &images.redis, &images.caddy].into_iter();
+    let references: Vec<_> = all.take(if with.settings.behind_proxy { 4 } else { 5 }).cloned().collect();
     let begun = PullsBegun::new(references.to_vec(), !with.facts.foreign_docker);
     let begun = plan.step("docker/pulls-begun", begun).needs([ready]).add();
     let one_by_one = Sizing::of(&with.facts).pulls_at_once == 1;
@@ -91,21 +92,21 @@ fn pulls(plan: &mut Plan, with: &Inputs, ready: StepRef) -> Pulls {
         }
         step.patience(Patience { tries: 3, settle: Duration::ZERO, every: Duration::from_secs(5) }).add()
     };
-    let caddy = pull("caddy", &images.caddy, &[]);
-    let postgres = pull("postgres", &images.postgres, &[caddy]);
+    let caddy = (!with.settings.behind_proxy).then(|| pull("caddy", &images.caddy, &[]));
+    let postgres = pull("postgres", &images.postgres, caddy.as_slice());
     let redis = pull("redis", &images.redis, &[postgres]);
     let mastodon = pull("mastodon", &images.mastodon, &if one_by_one { vec![redis] } else { Vec::new() });
     let streaming = pull("streaming", &images.streaming, &[mastodon, redis]);
-    let synced = plan.step("docker/pulls-synced", PullsSynced).needs([caddy, postgres, redis, mastodon, streaming]).add();
-    plan.step("docker/images", Digests::new(references.to_vec())).needs([synced]).add();
+    let synced = plan.step("docker/pulls-synced", PullsSynced).needs(caddy).needs([postgres, redis, mastodon, streaming]).add();
+    plan.step("docker/images", Digests::new(references)).needs([synced]).add();
     Pulls { caddy, postgres, redis, mastodon, streaming }
 }
 
 /// Directories and files. They do not need Docker, so they are there long before it is.
 fn project(plan: &mut Plan, with: &Inputs, base: &Base, metadata: StepRef) -> StepRef {
-    let directories = directories(plan, base);
+    let directories = directories(plan, with, base);
     let files = match Project::render(with) {
-        Ok(project) => files(project),
+        Ok(project) => files(project, with.settings.behind_proxy),
         Err(error) => return plan.step("docker/project", Refusal::new("files of the Compose project", &error)).needs([base.records]).add(),
     };
     let mut needs = directories.clone();
@@ -117,7 +118,7 @@ fn project(plan: &mut Plan, with: &Inputs, base: &Base, metadata: StepRef) -> St
     plan.step("docker/project", Directory::new(PROJECT, Access::root(0o755))).needs(needs).add()
 }
 
-fn directories(plan: &mut Plan, base: &Base) -> Vec<StepRef> {
+fn directories(plan: &mut Plan, with: &Inputs, base: &Base) -> Vec<StepRef> {
     let owned = |(uid, gid), mode| Access { mode, uid, gid };
     let wanted = [
         ("postgres/17", owned(POSTGRES, 0o700)),
@@ -125,6 +126,8 @@ fn directories(plan: &mut Plan, base: &Base) -> Vec<StepRef> {
         ("redis/data", owned(REDIS, 0o700)),
         ("redis/conf", owned(REDIS, 0o700)),
         ("public/system", owned(MASTODON, 0o755)),
+    ];
+    let caddy = [
         ("caddy/conf", Access::root(0o755)),
         ("caddy/custom", Access::root(0o755)),
         ("caddy/site", Access::root(0o755)),
@@ -132,24 +135,29 @@ fn directories(plan: &mut Plan, base: &Base) -> Vec<StepRef> {
         ("caddy/config", Access::root(0o700)),
         ("caddy/run", Access::root(0o700)),
     ];
+    let proxy = [("proxy", Access::root(0o755))];
+    let edge: &[_] = if with.settings.behind_proxy { &proxy } else { &caddy };
     let step = |(path, access): (&str, Access)| {
         let directory = Directory::new(format!("{PROJECT}/{path}"), access);
         plan.step(format!("docker/directory-{}", path.replace('/', "-")), directory).needs([base.records]).add()
     };
-    wanted.into_iter().map(step).collect()
+    wanted.iter().chain(edge).copied().map(step).collect()
 }
 
-fn files(project: Project) -> Vec<(&'static str, File)> {
+fn files(project: Project, behind_proxy: bool) -> Vec<(&'static str, File)> {
     let at = |path: &str| format!("{PROJECT}/{path}");
     let readable = Access::root(0o644);
     let owned = |(uid, gid)| Access { mode: 0o600, uid, gid };
-    vec![
+    let mut files = vec![
         ("compose.yaml", File::text(at("compose.yaml"), project.compose, readable)),
         ("env.production", File::text(at("env.production"), project.environment, readable)),
         ("secrets.env", File::secret(at("secrets.env"), project.secrets, Access::root(0o600))),
         ("postgres-password", File::secret(at("postgres/secret/password"), project.postgres, owned(POSTGRES))),
         ("redis.conf", File::secret(at("redis/conf/redis.conf"), project.redis, owned(REDIS))),
-        ("Caddyfile", File::text(at("caddy/conf/Caddyfile"), project.caddyfile, readable)),
-        ("page-setup", File::text(at("caddy/site/setup.html"), assets::page::SETUP_PAGE.as_str(), readable)),
-    ]
+    ];
+    if !behind_proxy {
+        files.push(("Caddyfile", File::text(at("caddy/conf/Caddyfile"), project.caddyfile, readable)));
+        files.push(("page-setup", File::text(at("caddy/site/setup.html"), assets::page::SETUP_PAGE.as_str(), readable)));
+    }
+    files
 }

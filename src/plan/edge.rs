@@ -4,31 +4,27 @@ use std::time::Duration;
 
 use super::dns::Dns;
 use super::docker::Docker;
-use super::{Inputs, Patience, Plan, StepRef};
+use super::{Inputs, Patience, Plan};
 use crate::resource::docker::Services;
 use crate::resource::edge::{CaddyLoaded, Certificate, Ports};
 
-/// Steps that others name.
-#[derive(Clone, Copy, Debug)]
-pub struct Edge {
-    /// The site is answered with a certificate that is trusted.
-    pub certificate: StepRef,
-}
-
-/// Adds the steps. DNS is waited for, but not for ever.
-pub fn add(plan: &mut Plan, with: &Inputs, dns: &Dns, docker: &Docker) -> Edge {
+/// Adds the steps, unless another web server does this work. DNS is waited for, but not for ever.
+pub fn add(plan: &mut Plan, with: &Inputs, dns: &Dns, docker: &Docker) {
+    let Some(image) = docker.caddy else { return };
     let ports = plan.step("edge/ports", Ports).needs([docker.ready]).add();
     let caddy = plan
         .step("edge/caddy", Services::new(&["caddy"]))
-        .needs([docker.project, docker.caddy, ports])
+        .needs([docker.project, image, ports])
         .patience(Patience::settle(Duration::from_mins(2), Duration::from_secs(1)))
         .add();
     let loaded = plan.step("edge/loaded", CaddyLoaded).needs([caddy]).add();
     // Without a token the records are made by hand: that takes longer than anybody should look at a terminal.
     let patience = if with.settings.token.is_some() { Duration::from_mins(3) } else { Duration::from_secs(30) };
-    let certificate = plan.step("edge/certificate", Certificate::new(with.settings.names())).needs([loaded]).after(dns.published, patience);
+    let mut certificate = plan.step("edge/certificate", Certificate::new(with.settings.names())).needs([loaded]);
+    if let Some(published) = dns.published {
+        certificate = certificate.after(published, patience);
+    }
     // As long as DNS could be worth waiting for, `after` has waited; a certificate itself takes seconds.
     let issued = patience.min(Duration::from_mins(1));
-    let certificate = certificate.patience(Patience::settle(issued, Duration::from_secs(1))).add();
-    Edge { certificate }
+    certificate.patience(Patience::settle(issued, Duration::from_secs(1))).add();
 }

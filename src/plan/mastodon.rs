@@ -53,8 +53,10 @@ pub fn add(plan: &mut Plan, with: &Inputs, base: &Base, docker: &Docker) -> App 
         let serving = plan.step("app/services", services).needs([database, docker.streaming]).patience(BOOT).add();
         (serving, plan.step("app/owner", owner(with)).needs([database]).add())
     };
-    let page = File::text(BACK_PAGE, page::BACK_PAGE.as_str(), Access::root(0o644));
-    plan.step("app/page", page).needs([serving]).add();
+    if !with.settings.behind_proxy {
+        let page = File::text(BACK_PAGE, page::BACK_PAGE.as_str(), Access::root(0o644));
+        plan.step("app/page", page).needs([serving]).add();
+    }
     App { serving, owner }
 }
 

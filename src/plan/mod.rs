@@ -7,6 +7,7 @@ pub mod edge;
 pub mod finish;
 pub mod hardening;
 pub mod mastodon;
+pub mod proxy;
 #[cfg(test)]
 mod tests;
 
@@ -47,6 +48,9 @@ pub fn build(with: &Inputs) -> Plan {
     let docker = docker::add(&mut plan, with, &base);
     edge::add(&mut plan, with, &dns, &docker);
     let app = mastodon::add(&mut plan, with, &base, &docker);
+    if with.settings.behind_proxy {
+        proxy::add(&mut plan, with, &dns, &docker, app.serving);
+    }
     hardening::add(&mut plan, with, &base);
     finish::add(&mut plan, with, &base, app.owner);
     plan

@@ -5,16 +5,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Inputs, build};
-use crate::host::fake::{FakeHost, Node, Trouble};
+use crate::host::fake::{FakeHost, FakeProxy, Node, Trouble};
 use crate::report::{Events, Outcome, Redactor};
 use crate::run::{Engine, Mode, Report, Stop};
 use crate::settings::Smtp;
 
 async fn run(host: &FakeHost, mode: Mode, stop: Stop) -> Report {
+    run_with(&Inputs::sample(), host, mode, stop).await
+}
+
+async fn run_with(inputs: &Inputs, host: &FakeHost, mode: Mode, stop: Stop) -> Report {
     let (events, _unread) = Events::new(Arc::new(Redactor::default()));
     // One at a time, so that the n-th mutation is the same in every run.
     let engine = Engine { host: Arc::new(host.clone()), events, stop, jobs: 1 };
-    engine.run(build(&Inputs::sample()), mode).await
+    engine.run(build(inputs), mode).await
 }
 
 async fn install(host: &FakeHost) -> Report {
@@ -73,6 +77,44 @@ async fn a_second_run_changes_nothing() {
     assert_eq!(host.take_log(), Vec::<String>::new());
     assert_eq!(second.counts.unchanged, second.counts.total());
     assert_eq!(second.outcomes.len(), first.outcomes.len());
+}
+
+/// Inputs for a machine with a web server of its own, and that web server.
+fn behind_proxy() -> (Inputs, FakeProxy) {
+    let mut inputs = Inputs::sample();
+    (inputs.settings.behind_proxy, inputs.settings.token) = (true, None);
+    let vapid = inputs.secrets.vapid_public_key.clone();
+    (inputs, FakeProxy { vapid, ..FakeProxy::default() })
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_proxy_there_is_no_caddy_and_whoever_has_the_ports_keeps_them() {
+    let (host, (inputs, proxy)) = (FakeHost::debian(), behind_proxy());
+    host.machine().docker.listeners = "LISTEN 0 511 0.0.0.0:443 0.0.0.0:* users:((\"nginx\",pid=71,fd=6))\n".into();
+    host.machine().proxy = Some(FakeProxy { silent: true, ..proxy.clone() });
+    let first = run_with(&inputs, &host, Mode::Apply, Stop::default()).await;
+    assert!(matches!(broken(&first).as_slice(), [(id, Outcome::Waiting { .. })] if id == "edge/proxy"), "{:?}", broken(&first));
+    assert!(!host.machine().docker.containers.contains_key("caddy") && host.machine().docker.containers.contains_key("web"));
+    assert!(!host.machine().text("/opt/mastodon/compose.yaml").contains("caddy"));
+    assert!(host.machine().text("/opt/mastodon/env.production").contains("\nTRUSTED_PROXY_IP=127.0.0.0/8,"));
+
+    host.machine().proxy = Some(proxy);
+    host.take_log();
+    let second = run_with(&inputs, &host, Mode::Apply, Stop::default()).await;
+    assert_eq!((second.counts.unchanged, host.take_log()), (second.counts.total(), Vec::new()), "{:?}", broken(&second));
+}
+
+#[tokio::test(start_paused = true)]
+async fn caddy_goes_when_a_proxy_comes_and_comes_back() {
+    let (host, (inputs, proxy)) = (FakeHost::debian(), behind_proxy());
+    install(&host).await;
+    host.machine().proxy = Some(proxy);
+    let there = run_with(&inputs, &host, Mode::Apply, Stop::default()).await;
+    assert_eq!(broken(&there), Vec::<&(String, Outcome)>::new());
+    assert!(!host.machine().docker.containers.contains_key("caddy"));
+    let back = install(&host).await;
+    assert_eq!(broken(&back), Vec::<&(String, Outcome)>::new());
+    assert!(host.machine().docker.containers.contains_key("caddy"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,6 +80,7 @@ pub static KEYS: &[Key] = &[
     key!("sudo_user", Later::Free, sudo_user),
     key!("disable_root", Later::Free, disable_root),
     key!("harden", Later::Free, harden),
+    key!("behind_proxy", Later::Free, behind_proxy),
     Key {
         name: "smtp.server",
         later: Later::Free,

@@ -32,7 +32,7 @@ pub(super) async fn judge(parsed: &Parsed, recorded: Option<&Options>, probe: &d
         if installed {
             same_site(site, handle_domain, installed_names(recorded, probe).await?, refusal);
         } else {
-            foreign_mastodon(site, probe, refusal).await?;
+            foreign_mastodon(site, parsed.behind_proxy, probe, refusal).await?;
             redirects(handle_domain, &site.name, probe, refusal).await;
         }
         Ok(())
@@ -140,8 +140,8 @@ fn same_owner(parsed: &Parsed, recorded: Option<&Options>, refusal: &mut Refusal
     }
 }
 
-/// A Mastodon that someone else installed is left alone.
-async fn foreign_mastodon(site: &Site, probe: &dyn Probe, refusal: &mut Refusal) -> anyhow::Result<()> {
+/// A Mastodon that someone else installed is left alone. A web server with our name is a sign of one, unless it is to stand in front.
+async fn foreign_mastodon(site: &Site, behind_proxy: bool, probe: &dyn Probe, refusal: &mut Refusal) -> anyhow::Result<()> {
     let mut signs = Vec::new();
     for path in ["/home/mastodon/live", "/etc/systemd/system/mastodon-web.service", "/lib/systemd/system/mastodon-web.service"] {
         if probe.stat(Path::new(path)).await?.is_some() {
@@ -149,7 +149,8 @@ async fn foreign_mastodon(site: &Site, probe: &dyn Probe, refusal: &mut Refusal)
         }
     }
     signs.extend(foreign_containers(probe).await?);
-    for dir in ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d", "/etc/apache2/sites-enabled", "/etc/caddy"] {
+    let web_servers = ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d", "/etc/apache2/sites-enabled", "/etc/caddy"];
+    for dir in web_servers.into_iter().filter(|_| !behind_proxy) {
         for name in probe.list(Path::new(dir)).await? {
             let path = Path::new(dir).join(name);
             let is_directory = probe.stat(&path).await?.is_some_and(|stat| stat.kind == Kind::Directory);

@@ -59,6 +59,8 @@ pub struct Settings {
     pub registrations: Registrations,
     /// Whether the hardening group is applied.
     pub harden: bool,
+    /// Another web server, which is the operator's, stands in front: no Caddy.
+    pub behind_proxy: bool,
     /// Where the names shall point.
     pub address: PublicAddress,
     /// The address was given by the operator, so it is recorded; otherwise each run finds it again.
@@ -190,6 +192,7 @@ impl Settings {
             single_user: false,
             registrations: Registrations::Open,
             harden: true,
+            behind_proxy: false,
             address: PublicAddress { v4: Some(Ipv4Addr::new(203, 0, 113, 10)), v6: "2001:db8:88::10".parse().ok() },
             address_given: false,
             images: Images::default(),

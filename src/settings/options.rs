@@ -66,6 +66,11 @@ pub struct Options {
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     #[serde(deserialize_with = "text")]
     pub harden: Option<String>,
+    /// Your own web server (nginx, Caddy, ...) on this machine stands in front and has the certificate; ports 80 and 443 stay its own [default: no]
+    #[arg(long, value_name = "YES|NO", help_heading = "Machine")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
+    #[serde(deserialize_with = "text")]
+    pub behind_proxy: Option<String>,
     /// The same as --harden=no
     #[arg(long, conflicts_with = "harden", help_heading = "Machine")]
     #[serde(skip)]
@@ -201,7 +206,7 @@ impl Options {
         let harden_here = self.harden.is_some() || self.no_harden;
         first!(self, other, Options {
             version, domain, subdomain, email, handle_domain, linode_token_file, owner, owner_email, single_user, registrations, sudo_user,
-            disable_root, harden, resolved
+            disable_root, harden, behind_proxy, resolved
         }
             no_harden: self.no_harden || (!harden_here && other.no_harden),
             replace_dns: self.replace_dns || other.replace_dns,
@@ -232,6 +237,7 @@ impl Options {
             &mut self.sudo_user,
             &mut self.disable_root,
             &mut self.harden,
+            &mut self.behind_proxy,
             &mut smtp.server,
             &mut smtp.port,
             &mut smtp.login,
@@ -306,6 +312,7 @@ mod tests {
             ("--disable-root=no", "disable_root = 'no'"),
             ("--harden", "harden = 'yes'"),
             ("--no-harden", "harden = false"),
+            ("--behind-proxy", "behind_proxy = true"),
             ("--smtp-server=a.org", "[smtp]\nserver = 'a.org'"),
             ("--smtp-port=465", "[smtp]\nport = 465"),
             ("--smtp-login=alice", "[smtp]\nlogin = 'alice'"),

@@ -25,6 +25,7 @@ pub fn record(settings: &Settings) -> String {
 }
 
 #[derive(Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 struct Record {
     version: u32,
     domain: DomainName,
@@ -41,6 +42,8 @@ struct Record {
     sudo_user: Option<UserName>,
     disable_root: bool,
     harden: bool,
+    #[serde(default)]
+    behind_proxy: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     address: Vec<String>,
     images: Images,
@@ -77,6 +80,7 @@ impl Record {
             sudo_user: settings.sudo_user.clone(),
             disable_root: settings.disable_root,
             harden: settings.harden,
+            behind_proxy: settings.behind_proxy,
             address: if settings.address_given { address.clone() } else { Vec::new() },
             images: settings.images.clone(),
             docker_repository: settings.docker_repository.clone(),
@@ -124,6 +128,7 @@ impl Record {
             single_user: self.single_user,
             registrations: self.registrations,
             harden: self.harden,
+            behind_proxy: self.behind_proxy,
             address,
             address_given: !self.address.is_empty(),
             images: self.images,

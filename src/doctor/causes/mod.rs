@@ -75,6 +75,9 @@ pub static CAUSES: &[Cause] = &[
     cause!("certificate/ending", Wrong, "the certificate ends soon and was not renewed",
         |s| s.tls.until.filter(|until| until.as_second() - s.at.as_second() < 7 * DAY).map(|until| format!("it ends at {until:.0}").into()).into_iter().collect(),
         "see why: sudo tootstrap logs --since 24h caddy; ports 80 and 443 must be open from outside"),
+    cause!("proxy/wrong", Wrong, "the web server in front of Mastodon does not pass everything on",
+        |s| steps(s, |id| id == "edge/proxy"),
+        "compare its configuration with those in /opt/mastodon/proxy; then: sudo tootstrap install"),
     cause!("ports/taken", Wrong, "another program has the ports of the web",
         |s| steps(s, |id| id == "edge/ports"),
         "stop that program for good; then: sudo tootstrap install"),
@@ -173,7 +176,7 @@ pub static CAUSES: &[Cause] = &[
 ];
 
 /// Steps that have rows of their own.
-const EXPLAINED: [&str; 6] = ["dns/", "edge/certificate", "edge/ports", "firewall/ufw", "docker/ready", "docker/images"];
+const EXPLAINED: [&str; 7] = ["dns/", "edge/certificate", "edge/proxy", "edge/ports", "firewall/ufw", "docker/ready", "docker/images"];
 const NO_SPACE: &[&str] = &["No space left on device", "ENOSPC"];
 const REDIS_FULL: &[&str] = &["OOM command not allowed"];
 

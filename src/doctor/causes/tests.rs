@@ -80,6 +80,7 @@ const TABLE: &[(Break, &[&str], &str)] = &[
     (|s| s.authority = vec!["urn:ietf:params:acme:error:connection".into()], &[], ""),
     (|s| s.tls.until = Some("2026-11-29T00:00:00Z".parse().unwrap()), &["certificate/ending"], "2026-11-29T00:00:00Z"),
     (|s| s.steps[2] = step("edge/ports", Outcome::Failed { why: "port 80 is taken by nginx".into(), remedy: Some("stop nginx".into()) }), &["ports/taken"], "stop nginx"),
+    (|s| s.steps.push(step("edge/proxy", waiting("your web server to pass on https://a.org", "compare it"))), &["proxy/wrong"], "compare it"),
     (|s| s.steps.push(step("firewall/ufw", Outcome::Pending)), &["firewall/here"], "firewall/ufw differs"),
     (|s| s.steps.push(step("docker/ready", Outcome::Pending)), &["docker/down"], "restart docker"),
     (|s| s.steps.push(step("docker/images", waiting("the recorded one", "pull it"))), &["docker/image"], "pull it"),

@@ -98,7 +98,12 @@ async fn web(host: &dyn Probe, settings: Option<&Settings>) -> Web {
     let own_address = addresses.iter().any(|address| own.contains(address));
     let outside = Request::new(Method::Get, &health);
     let ask_outside = async { if own_address || addresses.is_empty() { None } else { Some(answer(host, &outside).await) } };
-    let (at_home, live) = (Request::new(Method::Get, &health).connect_to(here), Request::new(Method::Get, &streaming).connect_to(here));
+    // The proxy in front need not be on this machine.
+    let through = |url: &str| {
+        let request = Request::new(Method::Get, url);
+        if settings.is_some_and(|settings| settings.behind_proxy) { request } else { request.connect_to(here) }
+    };
+    let (at_home, live) = (through(&health), through(&streaming));
     let (here, streaming, public) = tokio::join!(answer(host, &at_home), answer(host, &live), ask_outside);
     Web { here: Some(here), streaming: Some(streaming), public, addresses, own_address }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Machine {
     pub(crate) inspection: super::inspection::Inspection,
     pub(crate) swap: super::accounts::Swap,
     pub(crate) linode: super::linode::Account,
+    /// A web server of the operator's, if there is one.
+    pub(crate) proxy: Option<super::FakeProxy>,
     pub(crate) netfilter: super::netfilter::Netfilter,
     pub(crate) ssh: super::ssh::Ssh,
     pub(crate) ufw: super::ufw::Ufw,

@@ -10,6 +10,7 @@ mod inspection;
 pub(crate) mod linode;
 mod machine;
 mod netfilter;
+mod proxy;
 pub(crate) mod registry;
 pub(crate) mod ssh;
 pub(crate) mod systemd;
@@ -22,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 
 pub(crate) use machine::{Machine, Node};
+pub(crate) use proxy::FakeProxy;
 
 use super::{
     Access, Account, Answer, Cmd, Host, HostError, Kind, LineSink, Method, Output, Probe, Question, Request, Response, Result, Space, Stat,
@@ -103,8 +105,17 @@ const PROGRAMS: &[Program] = &[
 ];
 
 /// Every simulated site. A new one adds its function here.
-const SITES: &[Site] =
-    &[uplink::time, apt::mirror, uplink::metadata, linode::site, docker::daemon, inspection::site, docker::site, registry::site];
+const SITES: &[Site] = &[
+    uplink::time,
+    apt::mirror,
+    uplink::metadata,
+    linode::site,
+    docker::daemon,
+    proxy::site,
+    inspection::site,
+    docker::site,
+    registry::site,
+];
 
 /// The simulated machine, shared by all clones.
 #[derive(Clone, Default)]

@@ -27,6 +27,7 @@ pub(super) struct Web {
 struct Use {
     follow: bool,
     only_v4: bool,
+    only_http1: bool,
     connect_to: Option<SocketAddr>,
     socket: Option<PathBuf>,
 }
@@ -34,7 +35,8 @@ struct Use {
 impl Web {
     /// One exchange. Where the connection failed it is tried once more over IPv4 alone: a machine may have an IPv6 address that leads nowhere.
     pub(super) async fn exchange(&self, request: &Request) -> Result<Response> {
-        let first = Use { follow: request.follow, connect_to: request.connect_to, socket: request.socket.clone(), only_v4: false };
+        let Request { follow, connect_to, only_http1, .. } = *request;
+        let first = Use { follow, connect_to, socket: request.socket.clone(), only_v4: false, only_http1 };
         let elsewhere = first.connect_to.is_some() || first.socket.is_some();
         match self.try_once(first.clone(), request).await {
             Err(error) if error.is_connect() && !elsewhere && !untrusted(&error) => {
@@ -91,7 +93,8 @@ fn builder(purpose: &Use) -> ClientBuilder {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let redirects = if purpose.follow { Policy::limited(10) } else { Policy::none() };
     let agent = concat!("tootstrap/", env!("CARGO_PKG_VERSION"));
-    Client::builder().user_agent(agent).redirect(redirects).connect_timeout(CONNECT_LIMIT)
+    let builder = Client::builder().user_agent(agent).redirect(redirects).connect_timeout(CONNECT_LIMIT);
+    if purpose.only_http1 { builder.http1_only() } else { builder }
 }
 
 fn host_of(url: &str) -> Option<String> {
@@ -182,6 +185,15 @@ mod tests {
         let request = Request::new(Method::Head, "http://social.example.org/").connect_to(address);
         assert_eq!(Web::default().exchange(&request).await.unwrap().status, 200);
         assert!(lock(&seen)[0].contains("host: social.example.org\r\n"));
+    }
+
+    #[tokio::test]
+    async fn a_websocket_is_asked_for_as_a_browser_does() {
+        let (address, seen) = serve("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+        let request = Request::new(Method::Get, format!("http://{address}/api/v1/streaming")).websocket();
+        assert_eq!(Web::default().exchange(&request).await.unwrap().status, 401);
+        let asked = lock(&seen).join("").to_ascii_lowercase();
+        assert!(asked.contains("connection: upgrade\r\n") && asked.contains("upgrade: websocket\r\n"), "{asked}");
     }
 
     #[tokio::test]

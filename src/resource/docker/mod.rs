@@ -1,5 +1,6 @@
 //! Docker, and the Compose project in `/opt/mastodon`.
 
+mod absent;
 pub(crate) mod api;
 pub mod digests;
 mod image;
@@ -11,6 +12,7 @@ pub(crate) mod registry;
 mod services;
 mod stores;
 
+pub use absent::Absent;
 pub use digests::Digests;
 pub use image::Image;
 pub use metadata::MetadataShut;

@@ -3,11 +3,13 @@
 mod certificate;
 mod loaded;
 mod ports;
+mod proxied;
 mod trouble;
 
 pub use certificate::Certificate;
 pub use loaded::CaddyLoaded;
 pub use ports::Ports;
+pub use proxied::Proxied;
 
 use super::docker::compose;
 use crate::host::Cmd;

@@ -38,7 +38,13 @@ pub async fn resolve(given: &Given, facts: &Facts, host: &dyn Host) -> Result<Ac
     if given.smtp_password_is_new {
         refusal.secret_given(Field::SmtpPassword);
     }
-    let found = address::find(&given.options.address, facts.linode, host, &mut refusal, &mut notes).await;
+    let proxied = given.options.behind_proxy.as_deref().and_then(|text| yes_or_no(text).ok()).unwrap_or_default();
+    // Where no record is made and no certificate is asked for, the address is the proxy's affair.
+    let found = if proxied && given.token.is_none() && given.options.address.is_empty() {
+        PublicAddress::default()
+    } else {
+        address::find(&given.options.address, facts.linode, host, &mut refusal, &mut notes).await
+    };
     let mut reading = Reading { options: &given.options, refusal, notes };
     let parsed = reading.parse(given, facts.linode, found);
     let Reading { mut refusal, mut notes, .. } = reading;
@@ -69,6 +75,7 @@ pub(super) struct Parsed {
     disable_root: bool,
     single_user: bool,
     harden: bool,
+    pub(super) behind_proxy: bool,
     registrations: Registrations,
     images: Images,
     smtp: Option<Smtp>,
@@ -93,6 +100,7 @@ impl Parsed {
             single_user: self.single_user,
             registrations: self.registrations,
             harden: self.harden,
+            behind_proxy: self.behind_proxy,
             address: self.address,
             address_given: self.address_given,
             images: self.images,
@@ -147,6 +155,7 @@ impl Reading<'_> {
             disable_root: self.yes(Field::DisableRoot, options.disable_root.as_ref()),
             single_user,
             harden: self.yes(Field::Harden, options.harden.as_ref()),
+            behind_proxy: self.yes(Field::BehindProxy, options.behind_proxy.as_ref()),
             registrations: self.registrations(single_user),
             images: self.images(&options.images),
             docker_repository: self.repository(&options.docker_repository),

@@ -45,6 +45,8 @@ pub(crate) struct Docker {
     pub(crate) unreachable_mail: BTreeSet<String>,
     /// What `ss` prints about ports 80 and 443.
     pub(crate) listeners: String,
+    /// Networks of our project.
+    pub(crate) networks: Vec<String>,
     /// Ports that containers of somebody else publish, with the container's name.
     pub(crate) published: Vec<(u16, String)>,
     /// Names that are served with a trusted certificate. Caddy gets one for any name at a forced reload if `issues` says so.
@@ -84,6 +86,7 @@ impl Default for Docker {
             rails_at_work: 0,
             unreachable_mail: BTreeSet::new(),
             listeners: String::new(),
+            networks: Vec::new(),
             published: Vec::new(),
             certificates: BTreeSet::new(),
             issues: true,
@@ -210,6 +213,23 @@ fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
                 return Some(Reply::changed(""));
             }
             Some(Reply::changed("").status(1, format!("Error response from daemon: No such image: {image}")))
+        }
+        ["stop", "--time", _, ids @ ..] => {
+            for service in ids.iter().filter_map(|id| id.strip_suffix("-id")) {
+                machine.docker.containers.get_mut(service)?.state = "exited";
+            }
+            Some(Reply::changed(""))
+        }
+        ["rm", "--volumes", ids @ ..] => {
+            machine.docker.containers.retain(|service, _| !ids.contains(&format!("{service}-id").as_str()));
+            Some(Reply::changed(""))
+        }
+        ["network", "ls", "--filter", _, "--format", "{{.Name}}"] => {
+            Some(Reply::read(machine.docker.networks.iter().map(|name| name.clone() + "\n").collect::<String>()))
+        }
+        ["network", "rm", name] => {
+            machine.docker.networks.retain(|network| network != name);
+            Some(Reply::changed(""))
         }
         ["exec", "caddy-id", "caddy", "adapt", ..] => Some(Reply::read(machine.caddy_files())),
         ["exec", "--interactive", "db-id", "psql", ..] => Some(mastodon::psql(machine, cmd)),
