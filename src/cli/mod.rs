@@ -26,6 +26,7 @@ mod set;
 mod status;
 mod tootctl;
 mod tracing;
+mod uninstall;
 mod work;
 
 use std::ffi::OsString;
@@ -60,6 +61,7 @@ enum Command {
     Owner(owner::Owner),
     Logs(logs::Logs),
     Tootctl(tootctl::Tootctl),
+    Uninstall(uninstall::Uninstall),
     Completions(completions::Completions),
     Man(man::Man),
     Work(work::Work),
@@ -98,6 +100,7 @@ fn run(args: impl Iterator<Item = OsString>) -> Exit {
             Command::Owner(owner) => owner.run().await,
             Command::Logs(logs) => logs.run().await,
             Command::Tootctl(tootctl) => tootctl.run().await,
+            Command::Uninstall(uninstall) => uninstall.run().await,
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => man.run(),
             Command::Work(work) => work.run().await,

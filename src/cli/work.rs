@@ -104,7 +104,7 @@ fn hide(settings: &Settings, redactor: &Redactor) {
 }
 
 /// The first signal drains, the second kills. The terminal may close: SIGHUP means nothing here.
-fn listen(stop: &Stop) -> anyhow::Result<()> {
+pub(super) fn listen(stop: &Stop) -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut hangup = signal(SignalKind::hangup())?;
     let stop = stop.clone();

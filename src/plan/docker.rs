@@ -81,7 +81,7 @@ fn pulls(plan: &mut Plan, with: &Inputs, ready: StepRef) -> Pulls {
     let images = &with.settings.images;
     let all = [&images.mastodon, &images.streaming, &images.postgres, &images.redis, &images.caddy].into_iter();
     let references: Vec<_> = all.take(if with.settings.behind_proxy { 4 } else { 5 }).cloned().collect();
-    let begun = PullsBegun::new(references.to_vec(), !with.facts.foreign_docker);
+    let begun = PullsBegun::new(references.clone(), !with.facts.foreign_docker);
     let begun = plan.step("docker/pulls-begun", begun).needs([ready]).add();
     let one_by_one = Sizing::of(&with.facts).pulls_at_once == 1;
     let hour = Duration::from_hours(1);

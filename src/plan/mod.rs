@@ -8,6 +8,7 @@ pub mod finish;
 pub mod hardening;
 pub mod mastodon;
 pub mod proxy;
+pub mod removal;
 #[cfg(test)]
 mod tests;
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::removal::{self, Removal};
 use super::{Inputs, build};
+use crate::host::Kind;
 use crate::host::fake::{FakeHost, FakeProxy, Node, Trouble};
 use crate::report::{Events, Outcome, Redactor};
 use crate::run::{Engine, Mode, Report, Stop};
@@ -166,6 +168,87 @@ async fn a_run_that_is_stopped_at_any_mutation_is_completed_by_the_next() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_killed_at_any_mutation_is_completed_by_the_next() {
     disturbed_at_every_mutation(|_| Trouble::Kill).await;
+}
+
+/// Takes away what an installation made.
+async fn uninstall(host: &FakeHost, delete_data: bool, stop: Stop) -> Report {
+    let (events, _unread) = Events::new(Arc::new(Redactor::default()));
+    let engine = Engine { host: Arc::new(host.clone()), events, stop, jobs: 1 };
+    engine.run(removal::build(&Removal::of(&Inputs::sample(), delete_data)), Mode::Apply).await
+}
+
+/// An installed server with data, and with files of its owner's.
+async fn installed() -> FakeHost {
+    let host = FakeHost::debian();
+    install(&host).await;
+    for file in ["postgres/17/PG_VERSION", "public/system/cat.png", "custom.env", "caddy/custom/blog.caddy", "compose.yaml.former"] {
+        host.machine().place(PathBuf::from("/opt/mastodon").join(file), Kind::File, "theirs", 0o600);
+    }
+    host.machine().place("/etc/tootstrap/secrets.toml", Kind::File, "secret", 0o600);
+    host
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_uninstalled_server_comes_back_with_its_data() {
+    let host = installed().await;
+    let installed = files(&host);
+    let report = uninstall(&host, false, Stop::default()).await;
+    assert_eq!(broken(&report), Vec::<&(String, Outcome)>::new());
+    let left: Vec<_> = files(&host).into_keys().filter(|path| path.starts_with("/opt/mastodon")).collect();
+    let is_left = |path: &str| left.contains(&PathBuf::from("/opt/mastodon").join(path));
+    for kept in ["postgres/17/PG_VERSION", "public/system/cat.png", "custom.env", "caddy/custom/blog.caddy"] {
+        assert!(is_left(kept), "{kept}: {left:?}");
+    }
+    for gone in ["compose.yaml", "compose.yaml.former", "secrets.env", "caddy/conf/Caddyfile", "redis/conf"] {
+        assert!(!is_left(gone), "{gone}: {left:?}");
+    }
+    {
+        let machine = host.machine();
+        assert!(machine.docker.containers.is_empty() && machine.docker.images.is_empty());
+        assert_eq!(machine.text("/etc/tootstrap/secrets.toml"), "secret");
+        assert!(machine.ufw.rules.iter().all(|rule| !rule.contains("80/tcp") && !rule.contains("443/")), "{:?}", machine.ufw.rules);
+        assert!(!machine.text("/etc/fstab").contains("/swapfile"));
+    }
+    host.take_log();
+    uninstall(&host, false, Stop::default()).await;
+    assert_eq!(host.take_log(), Vec::<String>::new(), "nothing is removed twice");
+
+    let again = install(&host).await;
+    assert_eq!(broken(&again), Vec::<&(String, Outcome)>::new());
+    let missing: Vec<_> = installed.keys().filter(|path| !files(&host).contains_key(*path)).collect();
+    assert_eq!(missing, [&PathBuf::from("/opt/mastodon/compose.yaml.former")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_its_data_only_what_is_the_owners_stays() {
+    let host = installed().await;
+    let report = uninstall(&host, true, Stop::default()).await;
+    assert_eq!(broken(&report), Vec::<&(String, Outcome)>::new());
+    let roots = ["/opt/mastodon", "/etc/tootstrap", "/var/lib/tootstrap", "/usr/local/bin/tootstrap"];
+    let left: Vec<_> = files(&host).into_keys().filter(|path| roots.iter().any(|root| path.starts_with(root))).collect();
+    let expected = ["", "/caddy", "/caddy/custom", "/caddy/custom/blog.caddy", "/custom.env"]
+        .map(|path| PathBuf::from(format!("/opt/mastodon{path}")));
+    assert_eq!(left, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_fails_or_stops_at_any_mutation_is_completed_by_the_next() {
+    let undisturbed = installed().await;
+    undisturbed.take_log();
+    uninstall(&undisturbed, true, Stop::default()).await;
+    let mutations = undisturbed.take_log();
+    assert!(mutations.len() > 10, "{mutations:?}");
+    let troubles: [fn(&Stop) -> Trouble; 2] = [|_| Trouble::Fail, |stop| Trouble::Stop(stop.clone())];
+    for trouble in troubles {
+        for (number, mutation) in mutations.iter().enumerate() {
+            let (host, stop) = (installed().await, Stop::default());
+            host.trouble_at(number, trouble(&stop));
+            uninstall(&host, true, stop).await;
+            let next = uninstall(&host, true, Stop::default()).await;
+            assert_eq!(broken(&next), Vec::<&(String, Outcome)>::new(), "after trouble at {number}: {mutation}");
+            assert_eq!(files(&host), files(&undisturbed), "after trouble at {number}: {mutation}");
+        }
+    }
 }
 
 async fn disturbed_at_every_mutation(trouble: fn(&Stop) -> Trouble) {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Counts, Event, Outcome};
+use crate::plan::removal::GROUP;
 use crate::resource::Change;
 
 /// Seconds as minutes and seconds: `02:51`; hours show as minutes.
@@ -132,6 +133,8 @@ struct Waits {
 pub(super) struct Endings {
     /// The run only looks.
     pub(super) preview: bool,
+    /// The run takes the server away.
+    removal: bool,
     blocks: Vec<String>,
     waits: Vec<Waits>,
     blocked: Vec<(String, String)>,
@@ -143,7 +146,10 @@ impl Endings {
     /// Takes note of an event.
     pub(super) fn see(&mut self, event: &Event) {
         match event {
-            Event::Started { preview, .. } => *self = Self { preview: *preview, ..Self::default() },
+            Event::Started { preview, steps, .. } => {
+                let removal = !steps.is_empty() && steps.iter().all(|step| step.id.starts_with(GROUP));
+                *self = Self { preview: *preview, removal, ..Self::default() };
+            }
             Event::Step { id, title, outcome, .. } => self.step(id, title, outcome),
             _ => {}
         }
@@ -192,6 +198,9 @@ impl Endings {
         if self.stopped > 0 {
             text += &part("stopped", &format!("{} not begun, because of a signal", are(self.stopped, "step")));
         }
+        if self.removal {
+            return text + &part("go on", "sudo tootstrap uninstall (what is done is not done again)") + "\n";
+        }
         text += &part("go on", "sudo tootstrap install (what is done is not done again)");
         text += &part("details", super::journal::PATH);
         text + "\n"
@@ -204,7 +213,8 @@ impl Endings {
             let ids: Vec<_> = self.blocked.iter().map(|(id, _)| id.as_str()).collect();
             text += &part("not known", &ids.join(", "));
         }
-        text + &part("go on", "do what stands above, then: sudo tootstrap install") + "\n"
+        let again = if self.removal { "uninstall" } else { "install" };
+        text + &part("go on", &format!("do what stands above, then: sudo tootstrap {again}")) + "\n"
     }
 }
 

@@ -16,6 +16,7 @@ mod hostname;
 pub mod mastodon;
 mod once;
 mod refusal;
+pub mod removal;
 mod ssh;
 pub(crate) mod stamp;
 mod swap;

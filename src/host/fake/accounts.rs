@@ -80,6 +80,11 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
         ["swapon", path] if machine.swap.forbidden => {
             Some(Reply::changed("").status(255, format!("swapon: {path}: swapon failed: Operation not permitted")))
         }
+        ["swapoff", path] => {
+            machine.swap.active.retain(|(active, _)| active != path);
+            machine.tell_swaps();
+            Some(Reply::changed(""))
+        }
         ["swapon", path] => {
             let size = machine.nodes.get(Path::new(path))?.size;
             machine.swap.active.push(((*path).into(), size / 1024));

@@ -41,6 +41,16 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
         ["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", _, "--filter", _] => {
             Some(Reply::read(machine.docker.containers.keys().map(|service| service.clone() + "-id\n").collect::<String>()))
         }
+        ["rm", "--recursive", "--force", "--one-file-system", "--", path] => {
+            machine.nodes.retain(|node, _| !node.starts_with(path));
+            Some(Reply::changed(""))
+        }
+        ["rmdir", path] => {
+            let empty = machine.children(std::path::Path::new(path)).is_empty();
+            machine.nodes.retain(|node, _| !empty || node != std::path::Path::new(path));
+            let reply = Reply::changed("");
+            Some(if empty { reply } else { reply.status(1, format!("rmdir: failed to remove '{path}': Directory not empty")) })
+        }
         ["docker", "ps", "--format", "{{.Names}}\t{{.Ports}}"] => Some(Reply::read(found.published.clone())),
         ["docker", "inspect", "--format", _, ids @ ..] => {
             Some(Reply::read(ids.iter().filter_map(|id| inspect(machine, id)).collect::<String>()))

@@ -117,6 +117,9 @@ impl Machine {
                 "chpasswd",
                 "mkswap",
                 "swapon",
+                "swapoff",
+                "rm",
+                "rmdir",
                 "hostname",
             ]
             .map(String::from),

@@ -224,6 +224,10 @@ fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             machine.docker.containers.retain(|service, _| !ids.contains(&format!("{service}-id").as_str()));
             Some(Reply::changed(""))
         }
+        ["image", "rm", image] => {
+            machine.docker.images.remove(*image);
+            Some(Reply::changed(""))
+        }
         ["network", "ls", "--filter", _, "--format", "{{.Name}}"] => {
             Some(Reply::read(machine.docker.networks.iter().map(|name| name.clone() + "\n").collect::<String>()))
         }

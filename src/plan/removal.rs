@@ -1,0 +1,93 @@
+//! Taking the server away again: what was made goes, in an order in which every stop leaves something that can be gone on with.
+
+#[cfg(test)]
+use super::Inputs;
+use super::Plan;
+use crate::resource::docker::{Absent, metadata};
+use crate::resource::removal::{ClosedPorts, Gone, GoneIfEmpty, NoImages, NoSwap, NoUnits};
+use crate::resume;
+use crate::settings::Images;
+
+/// What begins every id of a removal's steps.
+pub const GROUP: &str = "remove/";
+
+/// All that a removal is made from.
+#[derive(Clone, Debug)]
+pub struct Removal {
+    /// The images that the server ran with.
+    pub images: Images,
+    /// Ports of the web that were opened, as ufw writes them: `80/tcp`.
+    pub ports: Vec<String>,
+    /// The data go as well, with all that is needed to read them.
+    pub delete_data: bool,
+}
+
+/// Files of the project that every installation writes anew.
+const FILES: &[&str] = &[
+    "/opt/mastodon/compose.yaml",
+    "/opt/mastodon/env.production",
+    "/opt/mastodon/secrets.env",
+    "/opt/mastodon/postgres/secret",
+    "/opt/mastodon/redis/conf",
+    "/opt/mastodon/caddy/conf",
+    "/opt/mastodon/caddy/site",
+    "/opt/mastodon/caddy/config",
+    "/opt/mastodon/caddy/run",
+    "/opt/mastodon/proxy",
+    "/run/motd.d/tootstrap",
+    "/run/tootstrap-motd",
+    "/var/lib/tootstrap/stamps/finish-motd",
+    resume::COMPLETE,
+];
+
+/// What cannot be made again.
+const DATA: &[&str] = &["/opt/mastodon/postgres/17", "/opt/mastodon/redis/data", "/opt/mastodon/public/system", "/opt/mastodon/caddy/data"];
+
+/// Settings, secrets, stamps and lists. Without data they are of no use.
+const RECORDS: &[&str] = &["/etc/tootstrap", "/var/lib/tootstrap", "/usr/local/bin/tootstrap"];
+
+/// The inner ones first. Where the operator's own files are they stay.
+const DIRECTORIES: &[&str] = &[
+    "/opt/mastodon/postgres",
+    "/opt/mastodon/redis",
+    "/opt/mastodon/public",
+    "/opt/mastodon/caddy/custom",
+    "/opt/mastodon/caddy",
+    "/opt/mastodon",
+];
+
+/// The whole removal. Reads top to bottom.
+pub fn build(with: &Removal) -> Plan {
+    let mut plan = Plan::default();
+    // First of all, so that nothing starts anything again.
+    let units = NoUnits::new(&["tootstrap-status.timer", "tootstrap-status.service", resume::UNIT]);
+    let units = plan.step("remove/units", units).add();
+    let containers = plan.step("remove/containers", Absent::project()).needs([units]).add();
+    let metadata = plan.step("remove/metadata", NoUnits::new(&[metadata::UNIT])).needs([containers]).add();
+    let Images { mastodon, streaming, postgres, redis, caddy, .. } = with.images.clone();
+    let images = NoImages::new(vec![mastodon, streaming, postgres, redis, caddy]);
+    let images = plan.step("remove/images", images).needs([containers]).add();
+    let swap = plan.step("remove/swap", NoSwap).needs([containers]).add();
+    let files = plan.step("remove/files", Gone::new("files of the project", FILES)).needs([containers]).add();
+    let mut last = vec![metadata, images, swap, files];
+    if !with.ports.is_empty() {
+        last.push(plan.step("remove/ports", ClosedPorts::new(with.ports.clone())).needs([containers]).add());
+    }
+    if with.delete_data {
+        let data = plan.step("remove/data", Gone::new("data: accounts, posts, media, certificates", DATA)).needs(last).add();
+        // Last: as long as they are there, a removal that broke off can be gone on with.
+        let directories = plan.step("remove/directories", GoneIfEmpty::new(DIRECTORIES)).needs([data]).add();
+        let records = Gone::new("records, secrets and program", RECORDS);
+        plan.step("remove/records", records).needs([directories]).add();
+    }
+    plan
+}
+
+impl Removal {
+    /// What would take this installation away.
+    #[cfg(test)]
+    pub(crate) fn of(with: &Inputs, delete_data: bool) -> Self {
+        let ports = ["80/tcp", "443/tcp", "443/udp"].map(String::from).to_vec();
+        Self { images: with.settings.images.clone(), ports, delete_data }
+    }
+}

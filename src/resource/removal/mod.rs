@@ -1,0 +1,14 @@
+//! Taking away again what the installation made. Each kind is a resource too: it checks what is still there, removes it, checks again; so a
+//! removal can be previewed, stopped, and gone on with.
+
+mod firewall;
+mod gone;
+mod images;
+mod swap;
+mod units;
+
+pub use firewall::ClosedPorts;
+pub use gone::{Gone, GoneIfEmpty};
+pub use images::NoImages;
+pub use swap::NoSwap;
+pub use units::NoUnits;

@@ -1,0 +1,64 @@
+"""Taking the server away and bringing it back; taking it away with everything."""
+
+from __future__ import annotations
+
+from harness import wait_healthy
+from product import DONE, REFUSED, UPLOADED, Product
+from testbed import layout as where
+from testbed.bed import Bed
+from testbed.checks import HTTP3
+from testbed.demo import FORM
+from testbed.verify import psql, verify
+
+ACCOUNTS = "SELECT a.id, a.username, a.public_key, u.email, u.encrypted_password FROM accounts a LEFT JOIN users u ON u.account_id = a.id ORDER BY a.id"
+
+
+def test_an_uninstalled_server_comes_back_with_the_same_accounts(pristine: Bed) -> None:
+    machine, product = pristine.machine, Product(pristine.machine)
+    accounts = psql(machine, ACCOUNTS)
+    secrets = machine.get("/etc/tootstrap/secrets.toml")
+    machine.put("/opt/mastodon/custom.env", "RAILS_LOG_LEVEL=warn\n")
+
+    refused = product.plain("uninstall")
+    assert refused.status == REFUSED and f"--yes {where.SITE}" in refused.text, refused.text
+    wrong = product.plain("uninstall", "--yes", where.DOMAIN)
+    assert wrong.status == REFUSED and "nothing was removed" in wrong.text, wrong.text
+    shown = product.plain("uninstall", "--dry-run")
+    assert shown.status == DONE, shown.text
+    for part in ("stop and remove container mastodon-web-1", "remove /opt/mastodon/secrets.env", "Left as it is:", "/etc/tootstrap"):
+        assert part in shown.text, shown.text
+    assert "/opt/mastodon/postgres/17" not in shown.text
+    wait_healthy(pristine)
+    assert product.plan().status == DONE, "neither refusals nor a preview remove anything"
+
+    gone = product.plain("uninstall", "--yes", where.SITE)
+    assert gone.status == DONE, gone.text[-3000:]
+    for part in ("ada may be the only way in", "docker-ce", "of social.fedi-test.org at Linode", "/opt/mastodon/custom.env"):
+        assert part in gone.text, gone.text[-3000:]
+    assert machine.sh("docker ps -aq; docker images -q; docker network ls -q --filter label=com.docker.compose.project=mastodon") == ""
+    left = machine.sh("cd /opt/mastodon; find . -maxdepth 2 -mindepth 2 | sort").split()
+    assert left == ["./caddy/custom", "./caddy/data", "./postgres/17", "./public/system", "./redis/data"], left
+    assert machine.get("/etc/tootstrap/secrets.toml") == secrets
+    assert machine.sh("ls /etc/systemd/system | grep -c '^tootstrap' || true").strip() == "0"
+    assert "80/tcp" not in machine.sh("ufw show added") and "22/tcp" in machine.sh("ufw show added")
+    again = product.plain("uninstall", "--yes", where.SITE)
+    assert again.status == DONE and "Nothing to change" in again.text, again.text
+    assert product.plain("status").status != DONE
+
+    back = product.install()
+    assert back.status == DONE, back.explained()
+    wait_healthy(pristine)
+    assert psql(machine, ACCOUNTS) == accounts
+    assert machine.get("/etc/tootstrap/secrets.toml") == secrets
+    still = product.plan()
+    assert (still.status, still.differing()) == (DONE, set()), still.explained()
+    failed = [str(outcome) for outcome in verify(pristine, FORM) if not outcome.ok and outcome.title != HTTP3]
+    assert not failed, "\n".join(failed)
+
+    # With its data only what is the owner's stays.
+    machine.sh(f"cp {product.program} {UPLOADED}")
+    deleted = Product(machine, UPLOADED).plain("uninstall", "--delete-data", "--yes", where.SITE)
+    assert deleted.status == DONE, deleted.text[-3000:]
+    assert machine.sh("find /opt/mastodon /etc/tootstrap /var/lib/tootstrap /usr/local/bin -type f 2>/dev/null || true").split() == [
+        "/opt/mastodon/custom.env"
+    ]
