@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::exit::{End, Trouble};
-use super::{need_root, questions};
+use super::need_root;
+use super::questions::{self, Decision};
 use crate::clock;
 use crate::facts::{self, Facts};
 use crate::host::Probe;
@@ -81,7 +82,10 @@ async fn examine(wishes: &Wishes, system: &System, redactor: &Redactor, ask: Ask
     let mut given = gathered.map_err(Trouble::refused)?;
     wishes.cleared.iter().for_each(|key| key.clear(&mut given.options));
     if ask == Ask::OnTerminal {
-        questions::on_terminal(&mut given, facts.linode)?;
+        match questions::on_terminal(&mut given, facts.linode, system).await? {
+            Decision::GoOn => {}
+            Decision::End => return Err(Trouble::refused(anyhow!("ended as you wished; nothing was changed"))),
+        }
     }
     for secret in given.token.iter().chain(&given.smtp_password) {
         redactor.hide(&secret.expose_secret().trim().into());

@@ -41,12 +41,12 @@ fn typed(what: &str) -> anyhow::Result<SecretString> {
 }
 
 /// As long as this exists, the terminal shows nothing of what is typed.
-struct Hidden {
+pub(super) struct Hidden {
     before: Termios,
 }
 
 impl Hidden {
-    fn new() -> anyhow::Result<Self> {
+    pub(super) fn new() -> anyhow::Result<Self> {
         let before = tcgetattr(io::stdin().as_fd()).context("cannot ask the terminal how it is set")?;
         let mut hidden = before.clone();
         hidden.local_flags.remove(LocalFlags::ECHO);

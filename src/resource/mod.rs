@@ -32,6 +32,7 @@ use async_trait::async_trait;
 pub use agent::{AGENT, Agent};
 pub use credentials::Credentials;
 pub use directory::Directory;
+pub(crate) use dns::delegated_to_linode;
 pub use dns::{DnsRecord, DnsZone, Published, Wanted};
 pub use drift::{Change, Drift, Wait};
 pub use file::File;

@@ -6,7 +6,7 @@ use crate::host::{Probe, Question, RecordType, Result};
 ///
 /// `ours` are the names whose records this program makes: they will have an address. Inside `zone` (with a token) Linode's name servers are
 /// asked when the world does not know the domain yet, since the delegation may come later.
-pub(super) async fn why_unreachable(domain: &str, ours: &[String], zone: Option<&str>, probe: &dyn Probe) -> Result<Option<String>> {
+pub(crate) async fn why_unreachable(domain: &str, ours: &[String], zone: Option<&str>, probe: &dyn Probe) -> Result<Option<String>> {
     let within = |zone: &str| domain == zone || domain.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'));
     let found = look(domain, ours, None, probe).await?;
     if found.is_none() || !zone.is_some_and(within) {

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use field::{Field, Refusal};
 pub use key::{Fixed, KEYS, Key, Later};
+pub(crate) use mail::why_unreachable;
 pub use options::{ImageOptions, Options, RepositoryOptions, Resolved, SmtpOptions};
 pub use record::{Handover, record};
 pub use resolve::{Accepted, resolve};

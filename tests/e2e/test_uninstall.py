@@ -17,7 +17,6 @@ def test_an_uninstalled_server_comes_back_with_the_same_accounts(pristine: Bed) 
     machine, product = pristine.machine, Product(pristine.machine)
     accounts = psql(machine, ACCOUNTS)
     secrets = machine.get("/etc/tootstrap/secrets.toml")
-    machine.put("/opt/mastodon/custom.env", "RAILS_LOG_LEVEL=warn\n")
 
     refused = product.plain("uninstall")
     assert refused.status == REFUSED and f"--yes {where.SITE}" in refused.text, refused.text
@@ -31,6 +30,7 @@ def test_an_uninstalled_server_comes_back_with_the_same_accounts(pristine: Bed) 
     wait_healthy(pristine)
     assert product.plan().status == DONE, "neither refusals nor a preview remove anything"
 
+    machine.put("/opt/mastodon/custom.env", "RAILS_LOG_LEVEL=warn\n")
     gone = product.plain("uninstall", "--yes", where.SITE)
     assert gone.status == DONE, gone.text[-3000:]
     for part in ("ada may be the only way in", "docker-ce", "of social.fedi-test.org at Linode", "/opt/mastodon/custom.env"):

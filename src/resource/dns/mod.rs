@@ -12,9 +12,18 @@ pub use record::DnsRecord;
 pub use zone::DnsZone;
 
 use super::{Drift, Wait};
+use crate::host::Probe;
 use crate::linode::{ApiError, Linode, SCOPE};
 use crate::report::WithRemedy;
 use crate::settings::DomainName;
+
+/// Whether the zone of a name is served by Linode's name servers. `None`: nobody serves it, as far as its top-level domain knows.
+///
+/// # Errors
+/// The name servers above it do not answer.
+pub(crate) async fn delegated_to_linode(host: &dyn Probe, name: &str) -> anyhow::Result<Option<bool>> {
+    Ok(authority::find(host, name).await?.map(|delegation| delegation.at_linode()))
+}
 
 /// The command that looks again, or goes on.
 const AGAIN: &str = "sudo tootstrap install";

@@ -1,0 +1,87 @@
+//! Lines out, lines in.
+
+use std::io::{self, BufRead, Write};
+use std::str::FromStr;
+
+use secrecy::SecretString;
+
+use super::super::secret::Hidden;
+
+/// Somebody at a terminal, or a double.
+pub(super) struct Dialogue<I, O> {
+    input: I,
+    output: O,
+    /// Secrets are not shown while they are typed.
+    hides: bool,
+}
+
+impl<I: BufRead, O: Write> Dialogue<I, O> {
+    pub(super) fn new(input: I, output: O, hides: bool) -> Self {
+        Self { input, output, hides }
+    }
+
+    /// A line without its end. `None`: there will be no more.
+    pub(super) fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
+        write!(self.output, "{question}: ")?;
+        self.output.flush()?;
+        self.line()
+    }
+
+    /// The same; an empty line means what is there already.
+    pub(super) fn ask_with(&mut self, question: &str, present: Option<&str>) -> io::Result<Option<String>> {
+        let Some(present) = present else { return self.ask(question) };
+        let answer = self.ask(&format!("{question} [{present}]"))?;
+        Ok(answer.map(|answer| if answer.is_empty() { present.to_owned() } else { answer }))
+    }
+
+    /// The same, not shown while it is typed. Empty: it stays as `present` says.
+    pub(super) fn secret(&mut self, question: &str, present: &str) -> io::Result<Option<SecretString>> {
+        write!(self.output, "{question} [{present}]: ")?;
+        self.output.flush()?;
+        let hidden = if self.hides { Some(Hidden::new().map_err(io::Error::other)?) } else { None };
+        let line = self.line();
+        drop(hidden);
+        if self.hides {
+            // The line end that was typed was not shown either.
+            writeln!(self.output)?;
+        }
+        Ok(line?.map(SecretString::from))
+    }
+
+    pub(super) fn parsed<T: FromStr<Err = String>>(&mut self, question: &str, present: Option<&str>) -> io::Result<Option<String>> {
+        while let Some(answer) = self.ask_with(question, present)? {
+            match answer.parse::<T>() {
+                Ok(_) => return Ok(Some(answer)),
+                Err(problem) => self.say(&format!("  {answer:?} {problem}"))?,
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn choice(&mut self, question: &str, allowed: &[&str], present: &str) -> io::Result<Option<String>> {
+        while let Some(answer) = self.ask_with(question, Some(present))? {
+            let answer = answer.to_ascii_lowercase();
+            if allowed.contains(&answer.as_str()) {
+                return Ok(Some(answer));
+            }
+            self.say(&format!("  One of: {}", allowed.join(", ")))?;
+        }
+        Ok(None)
+    }
+
+    pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.output, "{text}")
+    }
+
+    /// Something worth knowing, if there is.
+    pub(super) fn remark(&mut self, text: &str) -> io::Result<()> {
+        if text.is_empty() { Ok(()) } else { self.say(&format!("  {text}")) }
+    }
+
+    fn line(&mut self) -> io::Result<Option<String>> {
+        // What is not UTF-8 shows as such in the answer that is refused.
+        let mut line = Vec::new();
+        let read = self.input.read_until(b'\n', &mut line)?;
+        Ok((read > 0).then(|| String::from_utf8_lossy(&line).trim().to_owned()))
+    }
+}

@@ -1,0 +1,94 @@
+"""The questions, on a real terminal: answers are tried as they are typed, read back, and can be changed."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from product import REFUSED, Product
+from testbed import layout as where
+from testbed.bed import Bed
+
+#: A token of somebody else's.
+WRONG = "b" * 64
+
+FILES = "find /etc/tootstrap /opt /usr/local/bin /var/lib/tootstrap -type f -exec sha256sum {} + 2>/dev/null || true"
+
+
+class Terminal:
+    """What a person at a terminal sees and types."""
+
+    def __init__(self, descriptor: int, process: subprocess.Popen[bytes]) -> None:
+        self.descriptor, self.process, self.seen, self.told = descriptor, process, "", 0
+
+    def until(self, prompt: str, timeout: float = 60) -> str:
+        """What came since the last prompt, up to this one."""
+        limit = time.monotonic() + timeout
+        while prompt not in self.seen[self.told :]:
+            assert time.monotonic() < limit, f"{prompt!r} did not come:\n{self.seen[-1500:]}"
+            if select.select([self.descriptor], [], [], 1)[0]:
+                self.seen += os.read(self.descriptor, 4096).decode(errors="replace")
+        end = self.seen.index(prompt, self.told) + len(prompt)
+        news, self.told = self.seen[self.told : end], end
+        return news
+
+    def answer(self, prompt: str, line: str) -> str:
+        """Types this line at the prompt; gives what was shown before it."""
+        news = self.until(prompt)
+        os.write(self.descriptor, f"{line}\n".encode())
+        return news
+
+
+@contextmanager
+def terminal(bed: Bed, argv: list[str]) -> Iterator[Terminal]:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(bed.machine.entering(argv), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    try:
+        yield Terminal(ours, process)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def test_answers_are_tried_read_back_and_changed(bare: Bed, dist: Path) -> None:
+    program = Product.uploaded(bare.machine, dist).program
+    before = bare.machine.sh(FILES)
+    with terminal(bare, [program, "install"]) as person:
+        person.answer("Name of your site", "https://nope.example.org")
+        assert "is a web address" in person.answer("Name of your site", where.DOMAIN)
+        news = person.answer("Type it again", "other.example.org")
+        assert f"{where.DOMAIN} is served by Linode's name servers" in news and f"@you@{where.DOMAIN}" in news, news
+        assert "That is another name" in person.answer("Name of your site", where.DOMAIN)
+        person.answer("Type it again", where.DOMAIN)
+        person.answer("Your e-mail address", "ada@no-such-domain.invalid")
+        assert "cannot receive mail" in person.answer("Your e-mail address", "ada@example.org")
+        person.answer("Linode API token", WRONG)
+        assert "Linode does not accept the API token" in person.answer("Linode API token", where.TOKEN)
+        assert "It works: this account has no zone" in person.answer("Name of your account", "ada")
+        assert f"Your handle will be @ada@{where.DOMAIN}" in person.answer("Who may join?", "open")
+        person.answer("fresh server", "yes")
+
+        news = person.answer("Enter: go on", "e")
+        for line in (f"https://{where.DOMAIN}", f"@ada@{where.DOMAIN}  (for ever)", "ada@example.org", "made at Linode with your token", "open"):
+            assert line in news, news
+        assert f"[{where.DOMAIN}]" in person.answer("such as social.example.org [" + where.DOMAIN + "]", "")
+        person.answer("Your e-mail address", "")
+        assert "the one that you gave" in person.until("the one that you gave")
+        os.write(person.descriptor, b"\n")
+        person.answer("[ada]", "grace")
+        assert "@grace@" in person.answer("Who may join?", "just-me")
+        person.answer("fresh server", "")
+        assert "just you" in person.answer("Enter: go on", "q")
+        assert "nothing was changed" in person.until("nothing was changed")
+        assert person.process.wait(timeout=30) == REFUSED
+        assert WRONG not in person.seen and where.TOKEN not in person.seen, "a secret was shown"
+    assert bare.machine.sh(FILES) == before, "questions changed something"
+    assert bare.services.control.domains() == [], "trying a token makes nothing"
