@@ -192,7 +192,7 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
 
 fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
     match words {
-        ["image", "rm", "--force", image] => {
+        ["image", "rm", image] | ["image", "rm", "--force", image] => {
             machine.docker.images.remove(*image);
             Some(Reply::changed(""))
         }
@@ -222,10 +222,6 @@ fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
         }
         ["rm", "--volumes", ids @ ..] => {
             machine.docker.containers.retain(|service, _| !ids.contains(&format!("{service}-id").as_str()));
-            Some(Reply::changed(""))
-        }
-        ["image", "rm", image] => {
-            machine.docker.images.remove(*image);
             Some(Reply::changed(""))
         }
         ["network", "ls", "--filter", _, "--format", "{{.Name}}"] => {
