@@ -188,6 +188,9 @@ async fn left(removal: &Removal, given: &Given, past: &[made::Deed], host: &dyn 
             lines.push((path, what.to_owned()));
         }
     }
+    if !removal.delete_data && !removal::FORMER_VERSIONS.there(host).await?.is_empty() {
+        lines.push(("/opt/mastodon/*.former*", "what others had written into files of ours".to_owned()));
+    }
     if let Some(user) = &given.options.sudo_user {
         lines.push(("sudo user", format!("{user} may be the only way in; its password is in .credentials of its home")));
     }

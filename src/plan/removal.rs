@@ -4,7 +4,7 @@
 use super::Inputs;
 use super::Plan;
 use crate::resource::docker::{Absent, metadata};
-use crate::resource::removal::{ClosedPorts, Gone, GoneIfEmpty, NoImages, NoSwap, NoUnits};
+use crate::resource::removal::{ClosedPorts, Gone, GoneIfEmpty, NoFormerVersions, NoImages, NoSwap, NoUnits};
 use crate::resume;
 use crate::settings::Images;
 
@@ -40,6 +40,9 @@ const FILES: &[&str] = &[
     resume::COMPLETE,
 ];
 
+/// What somebody else had written into these files, and we replaced.
+pub const FORMER_VERSIONS: NoFormerVersions = NoFormerVersions::new(FILES);
+
 /// What cannot be made again.
 const DATA: &[&str] = &["/opt/mastodon/postgres/17", "/opt/mastodon/redis/data", "/opt/mastodon/public/system", "/opt/mastodon/caddy/data"];
 
@@ -74,7 +77,9 @@ pub fn build(with: &Removal) -> Plan {
         last.push(plan.step("remove/ports", ClosedPorts::new(with.ports.clone())).needs([containers]).add());
     }
     if with.delete_data {
-        let data = plan.step("remove/data", Gone::new("data: accounts, posts, media, certificates", DATA)).needs(last).add();
+        let formers = plan.step("remove/former", FORMER_VERSIONS).needs([files]).add();
+        let data = Gone::new("data: accounts, posts, media, certificates", DATA);
+        let data = plan.step("remove/data", data).needs(last).needs([formers]).add();
         // Last: as long as they are there, a removal that broke off can be gone on with.
         let directories = plan.step("remove/directories", GoneIfEmpty::new(DIRECTORIES)).needs([data]).add();
         let records = Gone::new("records, secrets and program", RECORDS);

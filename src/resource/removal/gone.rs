@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::super::{Drift, Resource};
 use crate::host::{Cmd, Host, Kind, Probe};
 
-/// Paths that are removed with everything below them, on their own file system only; and the kept former versions beside them.
+/// Paths that are removed with everything below them, on their own file system only.
 #[derive(Debug)]
 pub struct Gone {
     what: &'static str,
@@ -28,10 +28,6 @@ impl Gone {
             if host.stat(path).await?.is_some() {
                 there.push(path.clone());
             }
-            let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { continue };
-            let former = format!("{}.former", name.to_string_lossy());
-            let formers = host.list(directory).await?.into_iter().filter(|name| name.starts_with(&former));
-            there.extend(formers.map(|name| directory.join(name)));
         }
         Ok(there)
     }
@@ -62,6 +58,58 @@ impl Resource for Gone {
             } else {
                 host.remove(&path).await?;
             }
+        }
+        Ok(())
+    }
+}
+
+/// What was kept beside files of ours as `NAME.former` because somebody else had written it: no longer there.
+#[derive(Debug)]
+pub struct NoFormerVersions {
+    files: &'static [&'static str],
+}
+
+impl NoFormerVersions {
+    /// Of these files.
+    pub const fn new(files: &'static [&'static str]) -> Self {
+        Self { files }
+    }
+
+    /// Those that there are.
+    ///
+    /// # Errors
+    /// A directory cannot be read.
+    pub async fn there(&self, host: &dyn Probe) -> anyhow::Result<Vec<PathBuf>> {
+        let mut there = Vec::new();
+        for file in self.files.iter().map(Path::new) {
+            let (Some(directory), Some(name)) = (file.parent(), file.file_name()) else { continue };
+            let former = format!("{}.former", name.to_string_lossy());
+            let formers = host.list(directory).await?.into_iter().filter(|name| name.starts_with(&former));
+            there.extend(formers.map(|name| directory.join(name)));
+        }
+        Ok(there)
+    }
+}
+
+impl fmt::Display for NoFormerVersions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no former versions of the project's files")
+    }
+}
+
+#[async_trait]
+impl Resource for NoFormerVersions {
+    async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
+        let mut drift = Drift::none();
+        for path in self.there(host).await? {
+            drift.push_do(format!("remove {}", path.display()));
+        }
+        Ok(drift)
+    }
+
+    async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
+        for path in self.there(host.probe()).await? {
+            host.remove(&path).await?;
         }
         Ok(())
     }
@@ -128,13 +176,10 @@ mod tests {
         }
         let gone = Gone::new("ours", &["/opt/mastodon/redis", "/opt/mastodon/compose.yaml", "/opt/mastodon/postgres"]);
         let log = converge(&host, &gone).await;
-        let expected = [
-            "run rm --recursive --force --one-file-system -- /opt/mastodon/redis",
-            "remove /opt/mastodon/compose.yaml",
-            "remove /opt/mastodon/compose.yaml.former",
-            "remove /opt/mastodon/compose.yaml.former-2",
-        ];
+        let expected = ["run rm --recursive --force --one-file-system -- /opt/mastodon/redis", "remove /opt/mastodon/compose.yaml"];
         assert_eq!(log, expected);
+        let log = converge(&host, &NoFormerVersions::new(&["/opt/mastodon/compose.yaml", "/opt/mastodon/compose.override.yaml"])).await;
+        assert_eq!(log, ["remove /opt/mastodon/compose.yaml.former", "remove /opt/mastodon/compose.yaml.former-2"]);
         assert!(converge(&host, &gone).await.is_empty());
 
         let empty = GoneIfEmpty::new(&["/opt/mastodon/caddy/custom", "/opt/mastodon/caddy", "/opt/mastodon"]);

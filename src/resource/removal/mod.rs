@@ -8,7 +8,7 @@ mod swap;
 mod units;
 
 pub use firewall::ClosedPorts;
-pub use gone::{Gone, GoneIfEmpty};
+pub use gone::{Gone, GoneIfEmpty, NoFormerVersions};
 pub use images::NoImages;
 pub use swap::NoSwap;
 pub use units::NoUnits;
