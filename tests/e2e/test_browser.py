@@ -99,7 +99,7 @@ def test_it_follows_an_installation_that_fails_and_goes_on_and_becomes_mastodon(
     finally:
         work.join()
     assert first[0].returncode != 0
-    keep_text("failure", "the StackScript, in /var/log/stackscript.log", first[0].stdout[first[0].stdout.index("FAILED docker/") :])
+    keep_text("failure", "the StackScript, in /var/log/stackscript.log", first[0].stdout[first[0].stdout.rindex("\nFAILED docker/") :])
     assert "sudo tootstrap attach" in tab.text and "streaming" not in tab.text, tab.text
     shoot(tab, "stopped", tmp_path)
     assert {status for status, _ in tab.documents} == {503}, tab.documents

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -17,6 +18,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 COLORS = 32
 #: A longer transcript loses its middle.
 LONGEST, HEAD, TAIL = 70, 34, 30
+
+#: What the machine's own boot writes to the same console.
+BOOT = re.compile(r"\[ {2}OK {2}\]| {9}(Starting|Stopping) |StackScript ended with ")
 
 PAGE = """\
 # A tour
@@ -92,10 +96,18 @@ def keep_picture(path: Path) -> None:
 def keep_text(name: str, command: str, said: str) -> None:
     """What a command said, `command` being the line that somebody would type."""
     if to := _directory():
-        lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip() for line in said.replace("\r", "").strip("\n").split("\n")]
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.replace("\r", "")).strip("\n")
+        lines = [line.rstrip() for line in plain.split("\n") if not BOOT.match(line)]
         if len(lines) > LONGEST:
             lines = [*lines[:HEAD], f"[… {len(lines) - HEAD - TAIL} lines …]", *lines[-TAIL:]]
         (to / f"{name}.txt").write_text("\n".join([f"# {command}", *lines]) + "\n", encoding="utf-8")
+
+
+def as_typed(said: str, prompts: Sequence[str], answers: Sequence[str]) -> str:
+    """A dialogue whose answers all came at once, so that the terminal showed them first: each is put behind its prompt, as somebody types it."""
+    given = iter(answers)
+    prompt = re.compile(rf"(?:{'|'.join(map(re.escape, prompts))})[^\n]*?: ")
+    return prompt.sub(lambda found: f"{found[0]}{next(given, '')}\n", said)
 
 
 def write(kept: Path) -> None:

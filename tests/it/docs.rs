@@ -12,3 +12,28 @@ fn reference_pages_are_up_to_date() {
     assert_data_eq!(page("settings.md"), file!["../../docs/settings.md"].raw());
     assert_data_eq!(page("cli.md"), file!["../../docs/cli.md"].raw());
 }
+
+/// Every `path::name` in backticks.
+fn named_tests(page: &str) -> Vec<(&str, &str)> {
+    page.split('`').skip(1).step_by(2).filter_map(|word| word.split_once("::")).filter(|(path, _)| path.contains('/')).collect()
+}
+
+#[test]
+fn the_tests_that_the_tour_names_exist() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pains = std::fs::read_to_string(root.join("tests/e2e/pains.md")).expect("the table");
+    let tour = std::fs::read_to_string(root.join("docs/tour.md")).expect("the tour");
+    assert!(tour.contains(pains.trim()), "`make tour` writes docs/tour.md again");
+    for number in [1, 3, 4, 5, 6, 7, 9, 11, 13, 14, 16, 17, 19, 23, 24, 25] {
+        let row = pains.lines().find(|line| line.starts_with(&format!("| {number} |"))).expect("a row of this number");
+        let tests = named_tests(row);
+        assert!(!tests.is_empty(), "{row}");
+        for (path, name) in tests {
+            let text = std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert!(
+                [format!("def {name}("), format!("fn {name}(")].iter().any(|head| text.contains(head.as_str())),
+                "{path} has no {name}"
+            );
+        }
+    }
+}
