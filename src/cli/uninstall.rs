@@ -1,5 +1,6 @@
 //! `tootstrap uninstall`: takes the server away again, and the data only if that is asked for.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,9 +15,9 @@ use crate::host::Probe;
 use crate::host::system::System;
 use crate::plan::Plan;
 use crate::plan::removal::{self, Removal};
-use crate::report::{Events, Redactor, Renderer, made, render};
+use crate::report::{Events, Journal, Made, Redactor, Renderer, journal, made, render};
 use crate::run::{Engine, Mode, Report, Stop};
-use crate::settings::{self, Given, Images, Options, SecretEnv};
+use crate::settings::{self, Given, Options, SecretEnv};
 
 /// Remove the server; its data stay unless you say otherwise
 ///
@@ -58,7 +59,7 @@ impl Uninstall {
         let removal = removal(&given, &past, self.delete_data);
         let plan = removal::build(&removal);
         if self.dry_run {
-            let report = carry_out(plan, system.clone(), redactor, stop, Mode::Preview, listing(self.json)).await?;
+            let report = carry_out(plan, system.clone(), redactor, stop, Mode::Preview, vec![listing(self.json)]).await?;
             self.close(&left(&removal, &given, &past, &system).await?);
             return Ok(Exit::of_counts(&report.counts));
         }
@@ -66,7 +67,9 @@ impl Uninstall {
         let _lock = lock::take(Path::new(lock::PATH))?;
         work::listen(&stop)?;
         let left = left(&removal, &given, &past, &system).await?;
-        let report = carry_out(plan, system, redactor, stop, Mode::Apply, renderer(self.json)).await?;
+        let (journal, made) = (Journal::open(Path::new(journal::PATH))?, Made::open(Path::new(made::PATH))?);
+        let renderers: Vec<Box<dyn Renderer>> = vec![renderer(self.json), Box::new(journal), Box::new(made)];
+        let report = carry_out(plan, system, redactor, stop, Mode::Apply, renderers).await?;
         let exit = Exit::of_counts(&report.counts);
         if exit == Exit::Done {
             self.close(&left);
@@ -112,21 +115,25 @@ fn site(given: &Given) -> anyhow::Result<String> {
 }
 
 fn removal(given: &Given, past: &[made::Deed], delete_data: bool) -> Removal {
-    let (recorded, default) = (&given.options.images, Images::default());
-    let or = |recorded: &Option<String>, default: String| recorded.clone().unwrap_or(default);
-    let images = Images {
-        mastodon_version: or(&recorded.mastodon_version, default.mastodon_version),
-        mastodon: or(&recorded.mastodon, default.mastodon),
-        streaming: or(&recorded.streaming, default.streaming),
-        postgres: or(&recorded.postgres, default.postgres),
-        redis: or(&recorded.redis, default.redis),
-        caddy: or(&recorded.caddy, default.caddy),
-    };
     // The operator's own web server needs them as before.
     let behind_proxy = given.options.behind_proxy.as_deref().is_some_and(|text| text.eq_ignore_ascii_case("yes"));
-    let opened = |port: &&str| !behind_proxy && past.iter().any(|deed| deed.what.split([' ', ',']).take(2).eq(["open", *port]));
+    let opened = |port: &&str| !behind_proxy && stands(past, |deed| opens(deed, port), &format!("close {port}"));
     let ports = ["80/tcp", "443/tcp", "443/udp"].iter().copied().filter(opened).map(str::to_owned).collect();
-    Removal { images, ports, delete_data }
+    let pulled: BTreeSet<_> = past.iter().filter_map(|deed| deed.what.strip_prefix("pull image ")).collect();
+    let is_here = |image: &&str| stands(past, |deed| deed == format!("pull image {image}"), &format!("remove image {image}"));
+    let images = pulled.into_iter().filter(is_here).map(str::to_owned).collect();
+    let swap = stands(past, |deed| deed.starts_with("make and use a swap file"), "stop using /swapfile and remove it");
+    Removal { images, swap, ports, delete_data }
+}
+
+/// `open 80/tcp`, also with more words about it.
+fn opens(deed: &str, port: &str) -> bool {
+    deed.split([' ', ',']).take(2).eq(["open", port])
+}
+
+/// Whether the last that was done about something was to make it, and not to take it away.
+fn stands(past: &[made::Deed], makes: impl Fn(&str) -> bool, unmakes: &str) -> bool {
+    past.iter().rev().map(|deed| deed.what.as_str()).find(|what| makes(what) || *what == unmakes).is_some_and(makes)
 }
 
 /// Tells what is worth knowing, and waits for the typed confirmation.
@@ -157,10 +164,10 @@ async fn carry_out(
     redactor: Arc<Redactor>,
     stop: Stop,
     mode: Mode,
-    renderer: Box<dyn Renderer>,
+    renderers: Vec<Box<dyn Renderer>>,
 ) -> anyhow::Result<Report> {
     let (events, stream) = Events::new(redactor);
-    let telling = tokio::spawn(render(stream, vec![renderer]));
+    let telling = tokio::spawn(render(stream, renderers));
     let engine = Engine { host: Arc::new(system), events, stop, jobs: install::JOBS };
     let report = engine.run(plan, mode).await;
     // The stream ends when its last entrance is gone.
@@ -192,7 +199,9 @@ async fn left(removal: &Removal, given: &Given, past: &[made::Deed], host: &dyn 
         lines.push(("/opt/mastodon/*.former*", "what others had written into files of ours".to_owned()));
     }
     if let Some(user) = &given.options.sudo_user {
-        lines.push(("sudo user", format!("{user} may be the only way in; its password is in .credentials of its home")));
+        lines.push(("sudo user", format!("{user} may be the only way in; .credentials of its home has the passwords")));
+    } else if host.stat(Path::new("/root/.credentials")).await?.is_some() {
+        lines.push(("/root/.credentials", "the owner's first password".to_owned()));
     }
     let packages: Vec<_> =
         past.iter().filter(|deed| deed.id == "base/packages").filter_map(|deed| deed.what.strip_prefix("install ")).collect();
@@ -258,15 +267,34 @@ mod tests {
 
     #[test]
     fn only_ports_that_were_opened_are_closed_and_a_proxy_keeps_its_own() {
-        let past = [
+        let mut past = vec![
             deed("firewall/ufw", "open 22/tcp"),
             deed("firewall/ufw", "open 80/tcp"),
             deed("firewall/ufw", "open 443/udp, before the rules"),
         ];
         assert_eq!(removal(&given("owner = 'a'"), &past, false).ports, ["80/tcp", "443/udp"]);
         assert!(removal(&given("behind_proxy = true"), &past, false).ports.is_empty());
-        let images = removal(&given("[images]\nredis = 'mirror/redis:7'"), &[], false).images;
-        assert_eq!((images.redis.as_str(), images.caddy.as_str()), ("mirror/redis:7", "caddy:2-alpine"));
+        // Removed once, it is not ours when it is there again.
+        past.push(deed("remove/ports", "close 80/tcp"));
+        assert_eq!(removal(&given("owner = 'a'"), &past, false).ports, ["443/udp"]);
+    }
+
+    #[test]
+    fn only_what_was_made_and_still_stands_goes() {
+        let of = |past: &[made::Deed]| {
+            let removal = removal(&given("[images]\nredis = 'mirror/redis:7'"), past, false);
+            (removal.images, removal.swap)
+        };
+        assert_eq!(of(&[]), (Vec::new(), false), "a swap file and images that were here before stay");
+        let mut past = vec![
+            deed("base/swap", "make and use a swap file of 2048 MB, /swapfile"),
+            deed("docker/image-redis", "pull image mirror/redis:7"),
+            deed("docker/image-caddy", "pull image caddy:2-alpine"),
+        ];
+        assert_eq!(of(&past), (vec!["caddy:2-alpine".into(), "mirror/redis:7".into()], true));
+        past.push(deed("remove/swap", "stop using /swapfile and remove it"));
+        past.push(deed("remove/images", "remove image caddy:2-alpine"));
+        assert_eq!(of(&past), (vec!["mirror/redis:7".into()], false));
     }
 
     #[tokio::test]

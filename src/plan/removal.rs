@@ -6,6 +6,7 @@ use super::Plan;
 use crate::resource::docker::{Absent, metadata};
 use crate::resource::removal::{ClosedPorts, Gone, GoneIfEmpty, NoFormerVersions, NoImages, NoSwap, NoUnits};
 use crate::resume;
+#[cfg(test)]
 use crate::settings::Images;
 
 /// What begins every id of a removal's steps.
@@ -14,8 +15,10 @@ pub const GROUP: &str = "remove/";
 /// All that a removal is made from.
 #[derive(Clone, Debug)]
 pub struct Removal {
-    /// The images that the server ran with.
-    pub images: Images,
+    /// The images that were pulled for it.
+    pub images: Vec<String>,
+    /// The swap file was made for it.
+    pub swap: bool,
     /// Ports of the web that were opened, as ufw writes them: `80/tcp`.
     pub ports: Vec<String>,
     /// The data go as well, with all that is needed to read them.
@@ -46,8 +49,8 @@ pub const FORMER_VERSIONS: NoFormerVersions = NoFormerVersions::new(FILES);
 /// What cannot be made again.
 const DATA: &[&str] = &["/opt/mastodon/postgres/17", "/opt/mastodon/redis/data", "/opt/mastodon/public/system", "/opt/mastodon/caddy/data"];
 
-/// Settings, secrets, stamps and lists. Without data they are of no use.
-const RECORDS: &[&str] = &["/etc/tootstrap", "/var/lib/tootstrap", "/usr/local/bin/tootstrap"];
+/// Stamps and lists, then what tells that there is something to remove. Without data they are of no use.
+const RECORDS: &[&str] = &["/var/lib/tootstrap", "/etc/tootstrap", "/usr/local/bin/tootstrap"];
 
 /// The inner ones first. Where the operator's own files are they stay.
 const DIRECTORIES: &[&str] = &[
@@ -67,23 +70,23 @@ pub fn build(with: &Removal) -> Plan {
     let units = plan.step("remove/units", units).add();
     let containers = plan.step("remove/containers", Absent::project()).needs([units]).add();
     let metadata = plan.step("remove/metadata", NoUnits::new(&[metadata::UNIT])).needs([containers]).add();
-    let Images { mastodon, streaming, postgres, redis, caddy, .. } = with.images.clone();
-    let images = NoImages::new(vec![mastodon, streaming, postgres, redis, caddy]);
-    let images = plan.step("remove/images", images).needs([containers]).add();
-    let swap = plan.step("remove/swap", NoSwap).needs([containers]).add();
+    let images = plan.step("remove/images", NoImages::new(with.images.clone())).needs([containers]).add();
     let files = plan.step("remove/files", Gone::new("files of the project", FILES)).needs([containers]).add();
-    let mut last = vec![metadata, images, swap, files];
+    let mut last = vec![metadata, images];
+    if with.swap {
+        last.push(plan.step("remove/swap", NoSwap).needs([containers]).add());
+    }
     if !with.ports.is_empty() {
         last.push(plan.step("remove/ports", ClosedPorts::new(with.ports.clone())).needs([containers]).add());
     }
     if with.delete_data {
         let formers = plan.step("remove/former", FORMER_VERSIONS).needs([files]).add();
         let data = Gone::new("data: accounts, posts, media, certificates", DATA);
-        let data = plan.step("remove/data", data).needs(last).needs([formers]).add();
+        let data = plan.step("remove/data", data).needs([files, formers]).add();
         // Last: as long as they are there, a removal that broke off can be gone on with.
         let directories = plan.step("remove/directories", GoneIfEmpty::new(DIRECTORIES)).needs([data]).add();
         let records = Gone::new("records, secrets and program", RECORDS);
-        plan.step("remove/records", records).needs([directories]).add();
+        plan.step("remove/records", records).needs(last).needs([directories]).add();
     }
     plan
 }
@@ -93,6 +96,7 @@ impl Removal {
     #[cfg(test)]
     pub(crate) fn of(with: &Inputs, delete_data: bool) -> Self {
         let ports = ["80/tcp", "443/tcp", "443/udp"].map(String::from).to_vec();
-        Self { images: with.settings.images.clone(), ports, delete_data }
+        let Images { mastodon, streaming, postgres, redis, caddy, .. } = with.settings.images.clone();
+        Self { images: vec![mastodon, streaming, postgres, redis, caddy], swap: true, ports, delete_data }
     }
 }

@@ -35,13 +35,18 @@ impl Absent {
         }
         let meant = |container: &api::Container| match self.services {
             Some(names) => container.service().is_some_and(|service| names.contains(&service)),
-            None => container.label("com.docker.compose.project") == "mastodon",
+            None => container.is_ours(),
         };
         Ok(api::containers(host).await?.into_iter().filter(meant).collect())
     }
 
     async fn networks(&self, host: &dyn Probe) -> anyhow::Result<Vec<String>> {
         if self.services.is_some() || !installed(host).await {
+            return Ok(Vec::new());
+        }
+        // Networks do not tell their project's directory: somebody else's of the same name may use them.
+        let same_name = |container: &api::Container| container.label("com.docker.compose.project") == "mastodon" && !container.is_ours();
+        if api::containers(host).await?.iter().any(same_name) {
             return Ok(Vec::new());
         }
         let list = Cmd::new("docker").args(["network", "ls", "--filter", OURS, "--format", "{{.Name}}"]);

@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::PROJECT;
 use crate::host::{Method, Probe, Request, Response};
 
 /// Where the daemon listens.
@@ -74,9 +75,14 @@ impl Container {
         self.labels.as_ref().and_then(|labels| labels.get(name)).map_or("", String::as_str)
     }
 
+    /// Whether it is of our project. Another one may have its name: Compose calls a project as the directory is called that it lies in.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.label("com.docker.compose.project") == "mastodon" && self.label("com.docker.compose.project.working_dir") == PROJECT
+    }
+
     /// Which service of our project it is. `None`: it is someone else's, or of `compose run`.
     pub(crate) fn service(&self) -> Option<&str> {
-        let ours = self.label("com.docker.compose.project") == "mastodon" && self.label("com.docker.compose.oneoff") != "True";
+        let ours = self.is_ours() && self.label("com.docker.compose.oneoff") != "True";
         ours.then(|| self.label("com.docker.compose.service"))
     }
 }
@@ -158,17 +164,21 @@ mod tests {
     const LISTED: &str = r#"[
         {"Id": "1", "Names": ["/mastodon-db-1"], "Image": "postgres:17-alpine", "ImageID": "sha256:2", "Command": "x", "Created": 1,
          "Ports": [], "Labels": {"com.docker.compose.project": "mastodon", "com.docker.compose.service": "db",
+         "com.docker.compose.project.working_dir": "/opt/mastodon",
          "com.docker.compose.oneoff": "False"}, "State": "running", "Status": "Up 3 minutes (healthy)", "HostConfig": {}},
         {"Id": "2", "Names": ["/mastodon-web-run-1"], "Image": "m", "Labels": {"com.docker.compose.project": "mastodon",
-         "com.docker.compose.service": "web", "com.docker.compose.oneoff": "True"}, "State": "exited", "Status": "Exited (0)"},
+         "com.docker.compose.project.working_dir": "/opt/mastodon", "com.docker.compose.service": "web", "com.docker.compose.oneoff": "True"}, "State": "exited", "Status": "Exited (0)"},
         {"Id": "3", "Names": ["/other"], "Image": "nginx", "Labels": null, "State": "running", "Status": "Up 2 days",
-         "Ports": [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}, {"PrivatePort": 443, "Type": "tcp"}]}]"#;
+         "Ports": [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}, {"PrivatePort": 443, "Type": "tcp"}]},
+        {"Id": "4", "Names": ["/mastodon-db-2"], "Image": "x", "Labels": {"com.docker.compose.project": "mastodon",
+         "com.docker.compose.project.working_dir": "/home/ada/mastodon", "com.docker.compose.service": "db"}, "State": "running", "Status": "Up"}]"#;
 
     #[test]
     fn whose_containers_are_whose() {
         let listed: Vec<Container> = serde_json::from_str(LISTED).unwrap();
         let services: Vec<_> = listed.iter().map(Container::service).collect();
-        assert_eq!(services, [Some("db"), None, None]);
+        assert_eq!(services, [Some("db"), None, None, None]);
+        assert_eq!(listed.iter().map(Container::is_ours).collect::<Vec<_>>(), [true, true, false, false]);
         assert_eq!((listed[0].status.as_str(), listed[2].label("x")), ("Up 3 minutes (healthy)", ""));
         assert_eq!((listed[2].name(), [80, 443, 8080].map(|port| listed[2].publishes(port))), ("other", [false, false, true]));
     }

@@ -45,6 +45,6 @@ async fn wait_for_earlier(host: &dyn Probe) -> anyhow::Result<()> {
 
 /// Started by [`rails`], which no operator's command is.
 fn is_ours_at_work(container: &api::Container) -> bool {
-    let one_off = container.label("com.docker.compose.project") == "mastodon" && container.label("com.docker.compose.oneoff") == "True";
+    let one_off = container.is_ours() && container.label("com.docker.compose.oneoff") == "True";
     one_off && container.state == "running" && ["rails db:", "rails runner -"].iter().any(|command| container.command.contains(command))
 }

@@ -25,7 +25,7 @@ impl NoImages {
             return Ok(Vec::new());
         }
         // Our own containers are on their way out.
-        let others = |container: &api::Container| container.label("com.docker.compose.project") != "mastodon";
+        let others = |container: &api::Container| !container.is_ours();
         let used: Vec<_> = api::containers(host).await?.into_iter().filter(others).map(|container| container.image).collect();
         let mut unused = Vec::new();
         for reference in self.references.iter().filter(|reference| !used.contains(reference)) {

@@ -187,11 +187,17 @@ async fn has_key(host: &dyn Probe, account: &Account) -> anyhow::Result<bool> {
     Ok(String::from_utf8_lossy(&text).lines().any(is_key))
 }
 
-/// A line that lets somebody in: a key, not one with options that only print a message (as cloud images give root).
+/// A line that lets somebody in from anywhere, for good: a key without options that run another command (as cloud images give root), end it,
+/// bind it to an address, or make it a certificate authority's (AUTHORIZED_KEYS FILE FORMAT in sshd(8)).
 fn is_key(line: &str) -> bool {
     let kinds = ["ssh-rsa ", "ssh-ed25519 ", "ecdsa-sha2-", "sk-ssh-ed25519", "sk-ecdsa-sha2-"];
     let line = line.trim();
-    !line.starts_with('#') && !line.contains("command=") && kinds.iter().any(|kind| line.contains(kind))
+    let Some(options) = kinds.iter().filter_map(|kind| line.split_once(kind)).map(|(before, _)| before).min_by_key(|before| before.len())
+    else {
+        return false;
+    };
+    let limits = ["command=", "expiry-time=", "from=", "cert-authority"];
+    !line.starts_with('#') && !limits.iter().any(|limit| options.to_ascii_lowercase().contains(limit))
 }
 
 /// Whether a file in `/etc/sudoers.d` lets the account use sudo without a password, as cloud images do.
@@ -281,11 +287,18 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_only_prints_a_message_is_none() {
-        assert!(is_key("ssh-ed25519 AAAA me"));
-        assert!(is_key("from=\"10.0.0.1\" ssh-rsa AAAA me"));
-        assert!(!is_key("no-pty,command=\"echo use another user;exit 142\" ssh-rsa AAAA me"));
-        assert!(!is_key("# ssh-rsa AAAA"));
-        assert!(!is_key(""));
+    fn only_a_key_that_lets_in_from_anywhere_counts() {
+        for (line, counts) in [
+            ("ssh-ed25519 AAAA me", true),
+            ("no-pty,no-X11-forwarding ssh-rsa AAAA from=home", true),
+            ("from=\"10.0.0.1\" ssh-rsa AAAA me", false),
+            ("Expiry-Time=\"20200101\" ssh-ed25519 AAAA me", false),
+            ("cert-authority ssh-ed25519 AAAA ca", false),
+            ("no-pty,command=\"echo use another user;exit 142\" ssh-rsa AAAA me", false),
+            ("# ssh-rsa AAAA", false),
+            ("", false),
+        ] {
+            assert_eq!(is_key(line), counts, "{line}");
+        }
     }
 }

@@ -373,6 +373,7 @@ fn listed((service, container): (&String, &FakeContainer)) -> serde_json::Value 
         "Status": format!("Up 3 minutes {}", container.health),
         "Labels": {
             "com.docker.compose.project": "mastodon",
+            "com.docker.compose.project.working_dir": "/opt/mastodon",
             "com.docker.compose.service": service,
             "com.docker.compose.oneoff": "False",
             "com.docker.compose.config-hash": container.hash,
@@ -395,7 +396,12 @@ fn rails_process() -> serde_json::Value {
         "Command": "/usr/bin/tini -- bundle exec rails db:prepare",
         "State": "running",
         "Status": "Up 3 seconds",
-        "Labels": { "com.docker.compose.project": "mastodon", "com.docker.compose.service": "web", "com.docker.compose.oneoff": "True" },
+        "Labels": {
+            "com.docker.compose.project": "mastodon",
+            "com.docker.compose.project.working_dir": "/opt/mastodon",
+            "com.docker.compose.service": "web",
+            "com.docker.compose.oneoff": "True",
+        },
     })
 }
 
