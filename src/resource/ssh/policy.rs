@@ -188,7 +188,7 @@ async fn has_key(host: &dyn Probe, account: &Account) -> anyhow::Result<bool> {
 }
 
 /// A line that lets somebody in from anywhere, for good: a key without options that run another command (as cloud images give root), end it,
-/// bind it to an address, or make it a certificate authority's (AUTHORIZED_KEYS FILE FORMAT in sshd(8)).
+/// bind it to an address, or make it a certificate authority's (sshd(8), on the format of `authorized_keys`).
 fn is_key(line: &str) -> bool {
     let kinds = ["ssh-rsa ", "ssh-ed25519 ", "ecdsa-sha2-", "sk-ssh-ed25519", "sk-ecdsa-sha2-"];
     let line = line.trim();
