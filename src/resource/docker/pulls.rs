@@ -6,16 +6,17 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 
 use anyhow::Context;
 use async_trait::async_trait;
 
 use super::super::{Drift, Resource, stamp};
 use super::{api, digests, installed};
-use crate::host::{Cmd, Host, Probe};
+use crate::host::{Cmd, Host, Kind, Probe};
 
 const STAMP: &str = "docker/pulling";
-/// Where Docker keeps images and their layers.
+/// Where Docker keeps images and their layers, unless it leaves them to containerd: then these are not there.
 const STORE: [&str; 2] = ["/var/lib/docker/image", "/var/lib/docker/overlay2"];
 
 /// Nothing is left of pulls that a power cut interrupted, and the pulls that follow are noted.
@@ -84,12 +85,28 @@ impl PullsBegun {
         }
         // Layers of images that never became complete have no name to remove them by.
         if self.ours && is_unused(host.probe()).await? {
-            host.run(&Cmd::new("systemctl").args(["stop", "docker.socket", "docker.service"])).await?;
-            host.run(&Cmd::new("find").args(STORE).args(["-mindepth", "1", "-delete"])).await?;
-            host.run(&Cmd::new("systemctl").args(["start", "docker.service"])).await?;
+            empty_store(host).await?;
         }
         Ok(())
     }
+}
+
+/// Docker runs again afterwards, also if its store could not be emptied.
+async fn empty_store(host: &dyn Host) -> anyhow::Result<()> {
+    let mut store = Vec::new();
+    for directory in STORE {
+        if host.stat(Path::new(directory)).await?.is_some_and(|stat| stat.kind == Kind::Directory) {
+            store.push(directory);
+        }
+    }
+    if store.is_empty() {
+        return Ok(());
+    }
+    host.run(&Cmd::new("systemctl").args(["stop", "docker.socket", "docker.service"])).await?;
+    let emptied = host.run(&Cmd::new("find").args(store).args(["-mindepth", "1", "-delete"])).await;
+    let started = host.run(&Cmd::new("systemctl").args(["start", "docker.service"])).await;
+    emptied.and(started)?;
+    Ok(())
 }
 
 /// Docker has no container, no image with a name, and no installation was ever completed with it.
@@ -156,8 +173,7 @@ impl Resource for PullsSynced {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Kind;
-    use crate::host::fake::FakeHost;
+    use crate::host::fake::{FakeHost, Trouble};
     use crate::resource::testing::converge;
 
     const REDIS: &str = "redis:7-alpine";
@@ -171,7 +187,7 @@ mod tests {
     fn machine() -> FakeHost {
         let host = FakeHost::debian();
         host.machine().install_docker();
-        for directory in ["/etc/tootstrap", "/var/lib/tootstrap", "/var/lib/tootstrap/stamps"] {
+        for directory in ["/etc/tootstrap", "/var/lib/tootstrap", "/var/lib/tootstrap/stamps"].into_iter().chain(STORE) {
             host.machine().place(directory, Kind::Directory, "", 0o700);
         }
         host
@@ -221,6 +237,34 @@ mod tests {
         let stop = "run systemctl stop docker.socket docker.service";
         assert_eq!(log, [&format!("run docker image rm --force {REDIS}"), stop, EMPTY, "run systemctl start docker.service", NOTE]);
         assert!(host.machine().docker.images.is_empty());
+    }
+
+    #[tokio::test]
+    async fn of_the_store_only_what_is_there_is_emptied() {
+        let [image, layers] = STORE;
+        let find = |paths: &str| format!("run find {paths} -mindepth 1 -delete");
+        for (absent, expected) in [(vec![image], vec![find(layers)]), (vec![layers], vec![find(image)]), (STORE.to_vec(), vec![])] {
+            let host = after_a_power_cut().await;
+            absent.iter().for_each(|path| drop(host.machine().nodes.remove(Path::new(path))));
+            let log = converge(&host, &pulls(true)).await;
+            let emptied: Vec<_> = log.iter().filter(|line| line.starts_with("run find")).cloned().collect();
+            assert_eq!(emptied, expected, "without {absent:?}");
+            assert_eq!(log.iter().any(|line| line.contains("systemctl")), !expected.is_empty(), "{log:?}");
+            assert_eq!(host.machine().systemd.units["docker.service"].active, "active");
+        }
+    }
+
+    #[tokio::test]
+    async fn docker_runs_again_when_its_store_cannot_be_emptied() {
+        let host = after_a_power_cut().await;
+        host.take_log();
+        // After the image and the stop.
+        host.trouble_at(2, Trouble::Fail);
+        let error = pulls(true).apply(&host).await.unwrap_err();
+        assert!(format!("{error:#}").contains("find"), "{error:#}");
+        assert_eq!(host.machine().systemd.units["docker.service"].active, "active");
+        host.trouble_ends();
+        assert!(converge(&host, &pulls(true)).await.contains(&EMPTY.to_owned()), "the next run goes on");
     }
 
     #[tokio::test]

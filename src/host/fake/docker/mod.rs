@@ -167,10 +167,13 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             Some(if runs { Reply::read(machine.docker.loaded.clone()) } else { Reply::read("").status(7, "") })
         }
         ["sync", "--file-system", "/var/lib/docker"] | ["sync", "/opt/mastodon/postgres/17/pg_hba.conf"] => Some(Reply::changed("")),
-        ["find", "/var/lib/docker/image", "/var/lib/docker/overlay2", "-mindepth", "1", "-delete"] => {
+        ["find", store @ .., "-mindepth", "1", "-delete"]
+            if !store.is_empty() && store.iter().all(|path| matches!(*path, "/var/lib/docker/image" | "/var/lib/docker/overlay2")) =>
+        {
             let off = machine.systemd.units.get("docker.service").is_none_or(|unit| unit.active != "active");
+            let there = store.iter().all(|path| machine.nodes.contains_key(Path::new(path)));
             machine.docker.images.clear();
-            Some(Reply::changed("").status(i32::from(!off), ""))
+            Some(Reply::changed("").status(i32::from(!off || !there), ""))
         }
         ["find", unfinished @ "/opt/mastodon/postgres/17.unfinished", "-delete"] => {
             machine.nodes.retain(|path, _| !path.starts_with(unfinished));
