@@ -4,9 +4,9 @@
 //! process that does the work ([`take`]) holds the second, because it goes on when the one that began it is gone. Looking who holds a lock never
 //! takes it, so that `status` in one window does not turn away an `install` in another.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
@@ -83,8 +83,7 @@ pub(super) fn busy(holder: &str) -> anyhow::Error {
 
 /// The lock, which names this process, or else who holds it.
 fn lock(path: &Path) -> anyhow::Result<Result<Lock, String>> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o644).open(path);
-    let mut file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    let mut file = open(path).with_context(|| format!("cannot open {}", path.display()))?;
     match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
         Ok(_) => {}
         Err(Errno::EAGAIN | Errno::EACCES) => return words(file, path).map(Err),
@@ -93,6 +92,13 @@ fn lock(path: &Path) -> anyhow::Result<Result<Lock, String>> {
     file.set_len(0).and_then(|()| file.rewind()).with_context(|| format!("cannot write {}", path.display()))?;
     writeln!(file, "process {} since {:.0}", std::process::id(), Timestamp::now()).context("cannot name the holder of the lock")?;
     Ok(Ok(Lock { _file: file }))
+}
+
+/// Only root may open it: whoever can read a file can hold a shared lock on it. An earlier version made it readable.
+fn open(path: &Path) -> std::io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 /// What the holder wrote, which it does just after it took the lock.
@@ -132,6 +138,21 @@ mod tests {
         drop(held);
         is_free(&path).expect("free again");
         take(&path).expect("the lock again");
+    }
+
+    #[test]
+    fn nobody_else_can_open_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for before in [None, Some(0o644), Some(0o666), Some(0o600)] {
+            let path = dir.path().join(format!("{before:?}"));
+            if let Some(mode) = before {
+                let old = OpenOptions::new().write(true).create(true).truncate(false).open(&path).expect("a file");
+                old.set_permissions(Permissions::from_mode(mode)).expect("its mode");
+            }
+            let _held = take(&path).expect("the lock");
+            let mode = path.metadata().expect("a file").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{before:?}");
+        }
     }
 
     #[test]
