@@ -25,6 +25,13 @@ pub(crate) struct Version {
     api_version: String,
 }
 
+/// Where the daemon keeps what it has.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Info {
+    docker_root_dir: String,
+}
+
 /// A container as the daemon lists it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -110,6 +117,17 @@ struct Listed {
 /// It does not answer.
 pub(crate) async fn version(host: &dyn Probe) -> anyhow::Result<Version> {
     parse(&ask(host, "/version").await?)
+}
+
+/// The directory with images, containers and volumes: `/var/lib/docker`, unless the daemon was told another.
+///
+/// # Errors
+/// The daemon does not answer as documented.
+pub(crate) async fn root(host: &dyn Probe) -> anyhow::Result<String> {
+    let info: Info = get(host, "/info").await?.context("Docker does not tell about itself")?;
+    let root = info.docker_root_dir;
+    ensure!(root.starts_with('/'), "Docker says that it keeps its data in {root:?}, which is no absolute path");
+    Ok(root)
 }
 
 /// Every container, also those that ended, ours and others'.

@@ -165,7 +165,8 @@ impl Resource for PullsSynced {
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
-        host.run(&Cmd::new("sync").args(["--file-system", "/var/lib/docker"])).await?;
+        let root = api::root(host.probe()).await?;
+        host.run(&Cmd::new("sync").args(["--file-system", &root])).await?;
         stamp::remove(host, STAMP).await
     }
 }
@@ -218,6 +219,21 @@ mod tests {
         );
         assert!(converge(&host, &pulls(true)).await.is_empty());
         assert!(converge(&host, &PullsSynced).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn they_are_synced_where_docker_keeps_them() {
+        let host = machine();
+        converge(&host, &pulls(false)).await;
+        host.machine().docker.root = "/mnt/big disk/docker";
+        let log = converge(&host, &PullsSynced).await;
+        assert_eq!(log[0], "run sync --file-system '/mnt/big disk/docker'");
+
+        converge(&host, &pulls(false)).await;
+        host.machine().docker.root = "--data";
+        host.take_log();
+        let error = PullsSynced.apply(&host).await.unwrap_err();
+        assert!(error.to_string().contains("no absolute path") && host.take_log().is_empty(), "{error:#}");
     }
 
     #[tokio::test]

@@ -28,6 +28,8 @@ pub(crate) struct Docker {
     pub(crate) engine: &'static str,
     /// The Compose plugin's version; empty: there is no plugin.
     pub(crate) compose: &'static str,
+    /// Where the daemon keeps what it has.
+    pub(crate) root: &'static str,
     pub(crate) images: BTreeSet<String>,
     /// Digests of images that are not the first ones of their tag.
     pub(crate) digests: BTreeMap<String, String>,
@@ -77,6 +79,7 @@ impl Default for Docker {
         Self {
             engine: "20.10.5+dfsg1",
             compose: "2.26.1-4",
+            root: "/var/lib/docker",
             images: BTreeSet::new(),
             digests: BTreeMap::new(),
             containers: BTreeMap::new(),
@@ -166,7 +169,8 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             let runs = machine.service_runs("caddy");
             Some(if runs { Reply::read(machine.docker.loaded.clone()) } else { Reply::read("").status(7, "") })
         }
-        ["sync", "--file-system", "/var/lib/docker"] | ["sync", "/opt/mastodon/postgres/17/pg_hba.conf"] => Some(Reply::changed("")),
+        ["sync", "/opt/mastodon/postgres/17/pg_hba.conf"] => Some(Reply::changed("")),
+        ["sync", "--file-system", path] if *path == machine.docker.root => Some(Reply::changed("")),
         ["find", store @ .., "-mindepth", "1", "-delete"]
             if !store.is_empty() && store.iter().all(|path| matches!(*path, "/var/lib/docker/image" | "/var/lib/docker/overlay2")) =>
         {
@@ -336,6 +340,9 @@ pub(super) fn daemon(machine: &mut Machine, request: &Request) -> Option<Respons
         return Some(json(&serde_json::json!({ "Version": machine.docker.engine, "ApiVersion": "1.41" })));
     }
     let path = path.strip_prefix("/v1.41")?;
+    if path == "/info" {
+        return Some(json(&serde_json::json!({ "DockerRootDir": machine.docker.root })));
+    }
     if path == "/containers/json?all=true" {
         let others = machine.docker.published.iter().map(of_somebody_else);
         let mut containers: Vec<_> = machine.docker.containers.iter().map(listed).chain(others).collect();
