@@ -46,6 +46,7 @@ def test_trouble_with_the_download(bare: Bed, ssh: Ssh, fault: HostFault, says: 
     assert done.returncode == 1, done.stdout + done.stderr
     assert says in done.stderr and "Nothing was installed" in done.stderr, done.stderr
     assert leftovers(difference(before, fingerprint(bare.machine))) == []
+    bare.machine.remove("/root/token")
 
 
 def test_half_a_script_does_nothing(bare: Bed, ssh: Ssh) -> None:
@@ -92,13 +93,24 @@ def test_without_a_terminal_nothing_is_asked_and_what_is_missing_is_named(
 
 
 #: How the questions begin.
-PROMPTS = ("Name of your site", "Type it again", "Your e-mail address", "Name of your account", "Who may join?", "Is this a fresh server")
-ANSWERS = ["not a name", where.SITE, where.SITE, "hello@example.org", "Ada", "approved", "yes"]
+PROMPTS = (
+    "Name of your site",
+    "Type it again",
+    "Your e-mail address",
+    "Name of your account",
+    "Who may join?",
+    "Is this a fresh server",
+    "Enter: go on",
+)
+#: The token is given by a file: a question for it forgets what was typed before it, as all that hide their answer do.
+ANSWERS = ["not a name", where.SITE, where.SITE, "hello@example.org", "Ada", "approved", "yes", ""]
 
 
 def test_on_a_terminal_it_asks_although_the_script_came_through_a_pipe(bare: Bed, ssh: Ssh) -> None:
+    bare.machine.put("/root/token", f"{where.TOKEN}\n", 0o600)
     before = fingerprint(bare.machine)
-    done = ssh.run(GRACE, f"{COMMAND} -s -- --dry-run", tty=True, input="".join(f"{answer}\n" for answer in ANSWERS))
+    command = f"{COMMAND} -s -- --dry-run --linode-token-file /root/token"
+    done = ssh.run(GRACE, command, tty=True, input="".join(f"{answer}\n" for answer in ANSWERS))
     assert done.returncode == DONE, done.stdout
     dialogue = done.stdout[done.stdout.index("tootstrap 0") :].partition("! Debian 11")[0]
     keep_text("questions", "curl … install.sh | sudo sh -s -- --dry-run", as_typed(dialogue, PROMPTS, ANSWERS))

@@ -261,7 +261,9 @@ mod tests {
         let find = |paths: &str| format!("run find {paths} -mindepth 1 -delete");
         for (absent, expected) in [(vec![image], vec![find(layers)]), (vec![layers], vec![find(image)]), (STORE.to_vec(), vec![])] {
             let host = after_a_power_cut().await;
-            absent.iter().for_each(|path| drop(host.machine().nodes.remove(Path::new(path))));
+            for path in &absent {
+                host.machine().nodes.remove(Path::new(path));
+            }
             let log = converge(&host, &pulls(true)).await;
             let emptied: Vec<_> = log.iter().filter(|line| line.starts_with("run find")).cloned().collect();
             assert_eq!(emptied, expected, "without {absent:?}");
