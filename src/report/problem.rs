@@ -36,6 +36,11 @@ impl Problem {
         Self { cause, remedy: remedy.into() }
     }
 
+    /// What failed.
+    pub fn cause(&self) -> &anyhow::Error {
+        &self.cause
+    }
+
     /// The remedy that an error carries, if any.
     pub fn remedy_of(error: &anyhow::Error) -> Option<&str> {
         error.downcast_ref::<Self>().map(|problem| problem.remedy.as_str())

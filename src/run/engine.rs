@@ -301,8 +301,10 @@ fn failed(error: &anyhow::Error) -> Outcome {
     Outcome::Failed { why: format!("{error:#}"), remedy: Problem::remedy_of(error).map(str::to_owned) }
 }
 
-fn is_stop(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(HostError::Stopped)))
+/// Looks behind remedies as well: for the chain of causes a [`Problem`] is the last one.
+pub(super) fn is_stop(error: &anyhow::Error) -> bool {
+    let behind = |problem: &Problem| is_stop(problem.cause());
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(HostError::Stopped)) || cause.downcast_ref().is_some_and(behind))
 }
 
 fn not_converged(changes: &[Change]) -> Outcome {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use anyhow::{Context, anyhow};
 use async_trait::async_trait;
 
+use super::engine::is_stop;
 use super::{Engine, Mode, Report, Stop};
 use crate::host::fake::FakeHost;
-use crate::host::{Access, Host, Probe};
+use crate::host::{Access, Host, HostError, Probe};
 use crate::plan::{Patience, Plan};
-use crate::report::{Event, Events, Outcome, Redactor};
+use crate::report::{Event, Events, Outcome, Redactor, WithRemedy};
 use crate::resource::{Change, Drift, File, Resource};
 
 /// Differs until it was applied `needed` times; fails the first `failures` applies; stops the run when told.
@@ -175,6 +177,21 @@ async fn the_first_signal_lets_the_running_step_end_and_starts_nothing_new() {
     let (report, _) = run_on(&FakeHost::debian(), plan, Mode::Apply, stop).await;
     let outcomes: Vec<_> = report.outcomes.into_iter().map(|(_, outcome)| outcome).collect();
     assert_eq!(outcomes, [Outcome::Changed, Outcome::Stopped]);
+}
+
+#[test]
+fn a_stop_is_seen_behind_context_and_remedies() {
+    let stopped = || Err::<(), _>(HostError::Stopped);
+    let seen = [
+        stopped().context("apt failed"),
+        stopped().remedy("look"),
+        stopped().context("apt failed").remedy("look"),
+        stopped().remedy("look").context("apt failed").remedy("look again"),
+    ];
+    for error in seen.map(Result::unwrap_err) {
+        assert!(is_stop(&error), "{error:?}");
+    }
+    assert!(!is_stop(&Err::<(), _>(anyhow!("stopped")).remedy("look").unwrap_err()));
 }
 
 #[tokio::test]
