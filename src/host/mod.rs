@@ -13,6 +13,7 @@ pub mod system;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -234,6 +235,8 @@ pub trait Host: Probe {
     async fn run(&self, cmd: &Cmd) -> Result<Output>;
     /// Sends any request.
     async fn send(&self, request: &Request) -> Result<Response>;
+    /// Waits this long, or until the run is told to stop: then it is [`HostError::Stopped`].
+    async fn pause(&self, time: Duration) -> Result<()>;
     /// Reports a line as if a command had printed it.
     fn say(&self, line: &str);
     /// The same machine, reporting each line that commands print to `lines`.

@@ -1,8 +1,11 @@
 //! Stopping a run: the first signal drains, the second kills.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+
+use crate::host::{HostError, Result};
 
 /// How urgently the run shall end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +46,17 @@ impl Stop {
     /// Ends when running commands shall be killed.
     pub async fn kill(&self) {
         self.reached(Urgency::Kill).await;
+    }
+
+    /// Ends after this time.
+    ///
+    /// # Errors
+    /// [`HostError::Stopped`] as soon as nothing new shall start.
+    pub async fn pause(&self, time: Duration) -> Result<()> {
+        tokio::select! {
+            () = tokio::time::sleep(time) => Ok(()),
+            () = self.drain() => Err(HostError::Stopped),
+        }
     }
 
     async fn reached(&self, level: Urgency) {

@@ -14,6 +14,7 @@ use crate::host::fake::FakeHost;
 use crate::host::{Access, Host, HostError, Probe};
 use crate::plan::{Patience, Plan};
 use crate::report::{Event, Events, Outcome, Redactor, WithRemedy};
+use crate::resource::apt::Packages;
 use crate::resource::{Change, Drift, File, Resource};
 
 /// Differs until it was applied `needed` times; fails the first `failures` applies; stops the run when told.
@@ -192,6 +193,22 @@ fn a_stop_is_seen_behind_context_and_remedies() {
         assert!(is_stop(&error), "{error:?}");
     }
     assert!(!is_stop(&Err::<(), _>(anyhow!("stopped")).remedy("look").unwrap_err()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_signal_ends_a_step_that_waits_for_somebody_elses_lock() {
+    let stop = Stop::default();
+    let host = FakeHost::debian().stopped_by(&stop);
+    host.machine().locks.insert("/var/lib/dpkg/lock".into(), (712, u32::MAX));
+    let mut plan = Plan::default();
+    plan.step("packages", Packages::new(["sudo"])).add();
+    let signal = async {
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        stop.request();
+    };
+    let ((report, _), ()) = tokio::join!(run_on(&host, plan, Mode::Apply, stop.clone()), signal);
+    assert_eq!(report.outcomes, [("packages".to_owned(), Outcome::Stopped)]);
+    assert!(!host.take_log().iter().any(|line| line.starts_with("run ")), "apt did not begin");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -115,6 +116,10 @@ impl Host for Watched {
 
     async fn send(&self, request: &Request) -> Result<Response> {
         self.spans.time(Part::Request, &request.to_string(), self.host.send(request)).await
+    }
+
+    async fn pause(&self, time: Duration) -> Result<()> {
+        self.host.pause(time).await
     }
 
     fn say(&self, line: &str) {

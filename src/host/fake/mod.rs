@@ -19,6 +19,7 @@ mod uplink;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -121,12 +122,18 @@ const SITES: &[Site] = &[
 #[derive(Clone, Default)]
 pub(crate) struct FakeHost {
     machine: Arc<Mutex<Machine>>,
+    stop: Stop,
 }
 
 impl FakeHost {
     /// A bare Debian 11 as a provider delivers it.
     pub(crate) fn debian() -> Self {
-        Self { machine: Arc::new(Mutex::new(Machine::debian())) }
+        Self { machine: Arc::new(Mutex::new(Machine::debian())), stop: Stop::default() }
+    }
+
+    /// Its pauses end when this says drain.
+    pub(crate) fn stopped_by(self, stop: &Stop) -> Self {
+        Self { stop: stop.clone(), ..self }
     }
 
     /// The state, to arrange or to look at.
@@ -320,6 +327,10 @@ impl Host for FakeHost {
             changing => self.mutate(format!("{} {}", format!("{changing:?}").to_uppercase(), request.url))?,
         };
         Self::exchange(&mut machine, request)
+    }
+
+    async fn pause(&self, time: Duration) -> Result<()> {
+        self.stop.pause(time).await
     }
 
     fn say(&self, line: &str) {

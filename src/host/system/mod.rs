@@ -40,7 +40,7 @@ pub struct System {
 }
 
 impl System {
-    /// The machine, whose commands are ended when `stop` says kill.
+    /// The machine, whose pauses end when `stop` says drain, and its commands when it says kill.
     pub fn new(stop: Stop) -> Self {
         Self { web: Arc::default(), stop, lines: None }
     }
@@ -160,6 +160,10 @@ impl Host for System {
         self.web.exchange(request).await
     }
 
+    async fn pause(&self, time: Duration) -> Result<()> {
+        self.stop.pause(time).await
+    }
+
     fn say(&self, line: &str) {
         if let Some(lines) = &self.lines {
             lines(line);
@@ -178,4 +182,18 @@ impl Host for System {
 /// A copy that is wiped when it is dropped: the content may be a secret.
 fn zeroed(content: &[u8]) -> secrecy::SecretSlice<u8> {
     content.to_vec().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pause_ends_at_the_first_signal() {
+        let stop = Stop::default();
+        let host = System::new(stop.clone());
+        assert!(host.pause(Duration::ZERO).await.is_ok());
+        stop.request();
+        assert!(matches!(host.with_lines(Arc::new(|_| ())).pause(Duration::from_mins(20)).await, Err(HostError::Stopped)));
+    }
 }

@@ -18,12 +18,15 @@ const PACKAGES: &[&str] = &["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock",
 /// Runs a command of apt or dpkg, waiting while somebody else holds one of the locks that it needs, and saying who.
 ///
 /// Between the look and the command somebody may still take a lock: then the command says so and fails, and it all begins again.
+///
+/// # Errors
+/// The command fails, or the run is told to stop before it began ([`HostError::Stopped`]).
 pub(crate) async fn run_locked(host: &dyn Host, cmd: &Cmd) -> Result<Output> {
     let began = tokio::time::Instant::now();
     loop {
         free(host, locks_of(cmd), began).await?;
         match host.run(cmd).await {
-            Err(error) if is_locked(&error) && began.elapsed() < PATIENCE => tokio::time::sleep(EVERY).await,
+            Err(error) if is_locked(&error) && began.elapsed() < PATIENCE => host.pause(EVERY).await?,
             done => return done,
         }
     }
@@ -40,7 +43,7 @@ async fn free(host: &dyn Host, locks: &[&str], began: tokio::time::Instant) -> R
             host.say(&held);
             told = Some(held);
         }
-        tokio::time::sleep(EVERY).await;
+        host.pause(EVERY).await?;
     }
     Ok(())
 }
@@ -82,6 +85,7 @@ mod tests {
     use super::super::apt_get;
     use super::*;
     use crate::host::fake::FakeHost;
+    use crate::run::Stop;
 
     async fn seen(lock: &str, cmd: Cmd) -> Vec<String> {
         let host = FakeHost::debian();
@@ -115,5 +119,26 @@ mod tests {
         let began = tokio::time::Instant::now();
         run_locked(&host, &apt_get().arg("update")).await.unwrap();
         assert_eq!(began.elapsed(), PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_the_wait_before_the_command_begins() {
+        let after = Duration::from_secs(7);
+        for told_by_apt in [false, true] {
+            let stop = Stop::default();
+            let host = FakeHost::debian().stopped_by(&stop);
+            if told_by_apt {
+                host.machine().apt.busy = u32::MAX;
+            } else {
+                host.machine().locks.insert(INDEX[0].into(), (712, u32::MAX));
+            }
+            let began = tokio::time::Instant::now();
+            let signal = async {
+                tokio::time::sleep(after).await;
+                stop.request();
+            };
+            let (ended, ()) = tokio::join!(async { (run_locked(&host, &apt_get().arg("update")).await, began.elapsed()) }, signal);
+            assert!(matches!(ended, (Err(HostError::Stopped), waited) if waited == after), "{ended:?}");
+        }
     }
 }

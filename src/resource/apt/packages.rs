@@ -122,8 +122,7 @@ impl Installation<'_> {
         }
         if !self.updated && (!lost.is_empty() || poor) {
             self.updated = true;
-            update(self.host).await;
-            return Ok(());
+            return Ok(update(self.host).await?);
         }
         if lost.is_empty() && says(&["Failed to fetch"]) {
             let remedy = "the mirror or the way to it is in trouble: run this again later, or use another mirror in /etc/apt/sources.list";
@@ -161,9 +160,19 @@ impl Installation<'_> {
 }
 
 /// A source that fails and is not needed does not matter; one that is needed shows in what follows.
-async fn update(host: &dyn Host) {
-    if let Err(error) = run_locked(host, &apt_get().arg("update")).await {
-        log::warn!("not every source of packages could be updated: {error}");
+async fn update(host: &dyn Host) -> Result<(), HostError> {
+    attempt(host, &apt_get().arg("update")).await
+}
+
+/// Runs a command whose failure shows in what follows. Only a stop is an error.
+async fn attempt(host: &dyn Host, cmd: &Cmd) -> Result<(), HostError> {
+    match run_locked(host, cmd).await {
+        Err(HostError::Stopped) => Err(HostError::Stopped),
+        Err(error) => {
+            log::warn!("{error}");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
     }
 }
 
@@ -171,17 +180,14 @@ async fn update(host: &dyn Host) {
 async fn fetch_anew(host: &dyn Host) -> anyhow::Result<()> {
     host.run(&Cmd::new("find").args([LISTS, "-type", "f", "-not", "-name", "lock", "-delete"])).await?;
     run_locked(host, &apt_get().arg("clean")).await?;
-    update(host).await;
-    Ok(())
+    Ok(update(host).await?)
 }
 
 /// Finishes what an interrupted dpkg left half done.
 async fn repair(host: &dyn Host) -> anyhow::Result<()> {
     let configure = Cmd::new("dpkg").args(["--force-confdef", "--force-confold", "--configure", "-a"]);
     // What this cannot configure may be missing a dependency, which the next command brings.
-    if let Err(error) = run_locked(host, &configure).await {
-        log::warn!("{error}");
-    }
+    attempt(host, &configure).await?;
     run_locked(host, &apt_get().args(["install", "--fix-broken"]))
         .await
         .context("an interrupted installation cannot be finished")

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tootstrap::host::{
@@ -273,6 +274,11 @@ impl Host for Machine {
     async fn send(&self, request: &Request) -> Result<Response> {
         self.change(format!("send {:?} {}", request.method, request.url));
         self.exchange(request)
+    }
+
+    async fn pause(&self, time: Duration) -> Result<()> {
+        tokio::time::sleep(time).await;
+        Ok(())
     }
 
     fn say(&self, _line: &str) {}
