@@ -12,6 +12,9 @@ pub const UNIT_FILE: &str = include_str!("../assets/systemd/tootstrap-resume.ser
 /// Written after the first installation that succeeded.
 pub const COMPLETE: &str = "/var/lib/tootstrap/complete";
 
+/// What [`COMPLETE`] becomes when the server is removed and its data stay.
+pub const DATA_KEPT: &str = "/var/lib/tootstrap/data-kept";
+
 #[cfg(test)]
 mod tests {
     use super::*;

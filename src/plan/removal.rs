@@ -4,7 +4,7 @@
 use super::Inputs;
 use super::Plan;
 use crate::resource::docker::{Absent, metadata};
-use crate::resource::removal::{ClosedPorts, Gone, GoneIfEmpty, NoFormerVersions, NoImages, NoSwap, NoUnits};
+use crate::resource::removal::{ClosedPorts, DataKept, Gone, GoneIfEmpty, NoFormerVersions, NoImages, NoSwap, NoUnits};
 use crate::resume;
 #[cfg(test)]
 use crate::settings::Images;
@@ -40,14 +40,20 @@ const FILES: &[&str] = &[
     "/run/motd.d/tootstrap",
     "/run/tootstrap-motd",
     "/var/lib/tootstrap/stamps/finish-motd",
-    resume::COMPLETE,
 ];
 
 /// What somebody else had written into these files, and we replaced.
 pub const FORMER_VERSIONS: NoFormerVersions = NoFormerVersions::new(FILES);
 
-/// What cannot be made again.
-const DATA: &[&str] = &["/opt/mastodon/postgres/17", "/opt/mastodon/redis/data", "/opt/mastodon/public/system", "/opt/mastodon/caddy/data"];
+/// What cannot be made again, and then what says that it must be there.
+const DATA: &[&str] = &[
+    "/opt/mastodon/postgres/17",
+    "/opt/mastodon/redis/data",
+    "/opt/mastodon/public/system",
+    "/opt/mastodon/caddy/data",
+    resume::COMPLETE,
+    resume::DATA_KEPT,
+];
 
 /// Stamps and lists, then what tells that there is something to remove. Without data they are of no use.
 const RECORDS: &[&str] = &["/var/lib/tootstrap", "/etc/tootstrap", "/usr/local/bin/tootstrap"];
@@ -87,6 +93,8 @@ pub fn build(with: &Removal) -> Plan {
         let directories = plan.step("remove/directories", GoneIfEmpty::new(DIRECTORIES)).needs([data]).add();
         let records = Gone::new("records, secrets and program", RECORDS);
         plan.step("remove/records", records).needs(last).needs([directories]).add();
+    } else {
+        plan.step("remove/kept", DataKept).needs([files]).needs(last).add();
     }
     plan
 }

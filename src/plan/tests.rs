@@ -1,15 +1,17 @@
 //! The whole plan on the simulated Debian: applied twice, previewed, and disturbed at every single mutation.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::removal::{self, Removal};
 use super::{Inputs, build};
 use crate::host::Kind;
 use crate::host::fake::{FakeHost, FakeProxy, Node, Trouble};
-use crate::report::{Events, Outcome, Redactor};
+use crate::report::{Events, Outcome, Problem, Redactor};
+use crate::resume::{COMPLETE, DATA_KEPT};
 use crate::run::{Engine, Mode, Report, Stop};
+use crate::secrets;
 use crate::settings::Smtp;
 
 async fn run(host: &FakeHost, mode: Mode, stop: Stop) -> Report {
@@ -185,6 +187,7 @@ async fn installed() -> FakeHost {
         host.machine().place(PathBuf::from("/opt/mastodon").join(file), Kind::File, "theirs", 0o600);
     }
     host.machine().place("/etc/tootstrap/secrets.toml", Kind::File, "secret", 0o600);
+    host.machine().place(COMPLETE, Kind::File, "version = 1\n", 0o644);
     host
 }
 
@@ -216,7 +219,39 @@ async fn an_uninstalled_server_comes_back_with_its_data() {
     let again = install(&host).await;
     assert_eq!(broken(&again), Vec::<&(String, Outcome)>::new());
     let missing: Vec<_> = installed.keys().filter(|path| !files(&host).contains_key(*path)).collect();
-    assert_eq!(missing, Vec::<&PathBuf>::new());
+    assert_eq!(missing, [&PathBuf::from(COMPLETE)], "the end of a whole run writes it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_data_were_kept_no_empty_database_takes_their_place() {
+    let database = PathBuf::from("/opt/mastodon/postgres/17");
+    for (complete, has_directory, has_database, goes_on) in
+        [(true, true, true, true), (true, true, false, false), (true, false, false, false), (false, true, false, true)]
+    {
+        let host = installed().await;
+        host.machine().nodes.retain(|path, _| !path.starts_with(&database) && !path.ends_with("secrets.toml"));
+        secrets::load_or_create(&host).await.unwrap();
+        if !complete {
+            host.machine().nodes.remove(Path::new(COMPLETE));
+        }
+        if has_directory {
+            host.machine().place(&database, Kind::Directory, "", 0o700);
+        }
+        if has_database {
+            host.machine().place(database.join("PG_VERSION"), Kind::File, "17\n", 0o600);
+        }
+        let case = format!("complete: {complete}, directory: {has_directory}, database: {has_database}");
+        assert_eq!(broken(&uninstall(&host, false, Stop::default()).await), Vec::<&(String, Outcome)>::new(), "{case}");
+        let there = [COMPLETE, DATA_KEPT].map(|path| host.machine().nodes.contains_key(Path::new(path)));
+        assert_eq!(there, [false, complete], "{case}");
+
+        let again = secrets::load_or_create(&host).await;
+        assert_eq!(again.is_ok(), goes_on, "{case}");
+        match again {
+            Ok(_) => assert_eq!(broken(&install(&host).await), Vec::<&(String, Outcome)>::new(), "{case}"),
+            Err(error) => assert!(Problem::remedy_of(&error).unwrap().ends_with("sudo rm /var/lib/tootstrap/data-kept"), "{error:#}"),
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use super::generate::vapid_public_of;
 use super::{Entered, Secrets};
 use crate::host::{Access, Host, Probe};
 use crate::report::WithRemedy;
-use crate::resume::COMPLETE;
+use crate::resume::{COMPLETE, DATA_KEPT};
 use crate::settings::UserName;
 
 /// Where the secrets lie.
@@ -69,13 +69,26 @@ pub async fn load(host: &dyn Probe) -> anyhow::Result<Option<Secrets>> {
         return Ok(None);
     };
     let secrets = parse(&text)?;
-    if !has_database && host.stat(Path::new(COMPLETE)).await?.is_some() {
+    let signs = signs_of_data(host).await?;
+    if !has_database && !signs.is_empty() {
         return Err(anyhow!("this server was installed, but /opt/mastodon/postgres/17 holds no database any more")).remedy(format!(
             "mount it or put it back from a backup; its secrets are still here. To begin anew with an empty database, without the accounts and \
-             posts of before: sudo rm {COMPLETE}"
+             posts of before: sudo rm {}",
+            signs.join(" ")
         ));
     }
     Ok(Some(secrets))
+}
+
+/// Files that say that there must be a database.
+async fn signs_of_data(host: &dyn Probe) -> anyhow::Result<Vec<&'static str>> {
+    let mut signs = Vec::new();
+    for sign in [COMPLETE, DATA_KEPT] {
+        if host.stat(Path::new(sign)).await?.is_some() {
+            signs.push(sign);
+        }
+    }
+    Ok(signs)
 }
 
 /// The secrets of this machine, made and stored now if there are none. An older file is brought to this version, with a copy of it beside.

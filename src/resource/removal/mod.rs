@@ -4,11 +4,13 @@
 mod firewall;
 mod gone;
 mod images;
+mod kept;
 mod swap;
 mod units;
 
 pub use firewall::ClosedPorts;
 pub use gone::{Gone, GoneIfEmpty, NoFormerVersions};
 pub use images::NoImages;
+pub use kept::DataKept;
 pub use swap::NoSwap;
 pub use units::NoUnits;
