@@ -106,6 +106,7 @@ impl Machine {
                 "dpkg",
                 "dpkg-query",
                 "find",
+                "cp",
                 "sync",
                 "apt-get",
                 "apt-cache",

@@ -2,6 +2,7 @@
 
 mod absent;
 pub(crate) mod api;
+mod append_only;
 pub mod digests;
 mod image;
 mod known;

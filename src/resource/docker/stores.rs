@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use async_trait::async_trait;
 
 use super::super::{Drift, Resource, stamp};
-use super::{Services, compose};
+use super::{Services, append_only, compose};
 use crate::host::{Access, Cmd, Host, Probe};
 use crate::report::WithRemedy;
 
@@ -26,6 +26,8 @@ const RULES: &str = "/opt/mastodon/postgres/17/pg_hba.conf";
 const FIRST_OF_USERS: u64 = 16384;
 
 /// PostgreSQL and Redis run and are healthy.
+///
+/// Redis' append-only file is mended if a power cut tore it ([`append_only`]).
 ///
 /// The image makes the cluster at its first start and takes whatever it finds later for a complete one. initdb syncs only at its end, and the
 /// database comes after it: a power cut before leaves a directory that no start ever repairs. So what was begun here, was never seen to work
@@ -103,7 +105,11 @@ impl Resource for Stores {
         if host.list(Path::new(DATA)).await?.is_empty() {
             stamp::write(host, STAMP, BEGUN).await?;
         }
-        let done = SERVICES.apply(host).await;
+        let mut done = SERVICES.apply(host).await;
+        if done.is_err() && append_only::is_torn(host.probe()).await? {
+            append_only::mend(host).await.context("Redis does not start, and its append-only file cannot be mended")?;
+            done = SERVICES.apply(host).await;
+        }
         // Also when only Redis fails: this cluster is complete.
         if !is_made(host.probe()).await? && (done.is_ok() || DATABASE.check(host.probe()).await?.changes.is_empty()) {
             host.run(&Cmd::new("sync").arg(RULES)).await?;

@@ -1,6 +1,7 @@
 //! Docker with Compose, Mastodon's containers, and who listens. The database and Rails are in [`mastodon`].
 
 mod mastodon;
+mod redis;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -37,6 +38,8 @@ pub(crate) struct Docker {
     pub(crate) containers: BTreeMap<String, FakeContainer>,
     /// Services that start but never become healthy.
     pub(crate) never_healthy: BTreeSet<String>,
+    /// How many bytes Redis cannot read at the end of its append-only file; with any it does not start.
+    pub(crate) unreadable: u64,
     /// `config --hash` prints another hash than `up` writes (docker/compose#14001).
     pub(crate) prints_other_hashes: bool,
     /// The tables of Mastodon's database. `None`: there are none.
@@ -84,6 +87,7 @@ impl Default for Docker {
             digests: BTreeMap::new(),
             containers: BTreeMap::new(),
             never_healthy: BTreeSet::new(),
+            unreadable: 0,
             prints_other_hashes: false,
             tables: None,
             rails_at_work: 0,
@@ -97,6 +101,12 @@ impl Default for Docker {
             caddy_log: String::new(),
             loaded: String::new(),
         }
+    }
+}
+
+impl Docker {
+    fn is_ill(&self, service: &str) -> bool {
+        self.never_healthy.contains(service) || (service == "redis" && self.unreadable > 0)
     }
 }
 
@@ -182,6 +192,9 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
         ["find", unfinished @ "/opt/mastodon/postgres/17.unfinished", "-delete"] => {
             machine.nodes.retain(|path, _| !path.starts_with(unfinished));
             Some(Reply::changed(""))
+        }
+        ["cp", "--archive", "--reflink=auto", from @ "/opt/mastodon/redis/data", to] => {
+            Some(redis::copy(machine, Path::new(from), Path::new(to)))
         }
         ["docker", "compose", "version", "--short"] => {
             let has_plugin = machine.apt.installed.contains_key("docker-compose-plugin") && !machine.docker.compose.is_empty();
@@ -289,8 +302,12 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             Some(Reply::changed(""))
         }
         ["logs", "--no-color", "--tail", "20", services @ ..] => {
-            let lines: Vec<_> = services.iter().map(|service| format!("{service}-1  | the last line of {service}\n")).collect();
-            Some(Reply::read(lines.concat()))
+            let torn = machine.docker.unreadable > 0;
+            let last = |service: &&str| match *service {
+                "redis" if torn => redis::TORN.to_owned(),
+                service => format!("{service}-1  | the last line of {service}\n"),
+            };
+            Some(Reply::read(services.iter().map(last).collect::<String>()))
         }
         ["exec", "-T", service, ..] if *service != "-e" && !machine.service_runs(service) => Some(not_running(service)),
         ["exec", "-T", "-e", _, "web", "tootctl", words @ ..] => {
@@ -304,6 +321,7 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             }
             Some(Reply::changed(""))
         }
+        ["run", "--rm", "-T", "--no-deps", "--entrypoint", "redis-check-aof", "redis", options @ ..] => redis::check(machine, cmd, options),
         ["run", "--rm", "-T", "--no-deps", words @ ..] => mastodon::run(machine, cmd, words),
         _ => None,
     }
@@ -315,14 +333,13 @@ fn not_running(service: &str) -> Reply {
 
 fn up(machine: &mut Machine, services: &[&str]) -> Reply {
     for service in services {
-        let well = !machine.docker.never_healthy.contains(*service);
-        machine.start(service, if well { "(healthy)" } else { "(unhealthy)" });
+        machine.start(service, if machine.docker.is_ill(service) { "(unhealthy)" } else { "(healthy)" });
     }
     Reply::changed("")
 }
 
 fn wait(machine: &mut Machine, services: &[&str]) -> Reply {
-    match services.iter().find(|service| machine.docker.never_healthy.contains(**service)) {
+    match services.iter().find(|service| machine.docker.is_ill(service)) {
         Some(service) => Reply::changed("").status(1, format!("container mastodon-{service}-1 is unhealthy")),
         None => Reply::changed(""),
     }
