@@ -65,7 +65,7 @@ impl Doctor {
         let mask = Mask::new(Arc::clone(&redactor), own.flatten().collect());
         let healthy = findings.iter().all(|finding| finding.grade != Grade::Wrong);
         if self.json {
-            tell(&mask.clean(&serde_json::to_string(&json!({ "healthy": healthy, "findings": findings, "seen": seen }))?));
+            tell(&mask.clean_json(json!({ "healthy": healthy, "findings": findings, "seen": seen })).to_string());
         } else {
             tell(&redactor.clean(&words(&seen, &findings)));
         }

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::report::Redactor;
 
 /// Makes a text fit to be shown to anybody.
@@ -32,6 +34,16 @@ impl Mask {
             rest = &after[next..];
         }
         clean
+    }
+
+    /// The same in every text of a value, names of members included. (Masked as text, JSON would lose its escapes, and keep what they hide.)
+    pub fn clean_json(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.clean(&text)),
+            Value::Array(values) => values.into_iter().map(|value| self.clean_json(value)).collect(),
+            Value::Object(members) => members.into_iter().map(|(name, value)| (self.clean(&name), self.clean_json(value))).collect(),
+            other => other,
+        }
     }
 
     fn word(&self, word: &str) -> String {
@@ -84,5 +96,15 @@ mod tests {
         ] {
             assert_eq!(mask.clean(text), clean);
         }
+    }
+
+    #[test]
+    fn json_is_masked_behind_its_escapes() {
+        let redactor = Arc::new(Redactor::default());
+        redactor.hide(&"quo\"ted\\22".into());
+        let mask = Mask::new(redactor, Vec::new());
+        let value = serde_json::json!({ "logs": ["\u{8}ada@mail.org", "bad quo\"ted\\22"], "198.51.100.7": { "age": 22 } });
+        let clean = serde_json::json!({ "logs": ["\u{fffd}[e-mail address]", "bad [hidden]"], "[address]": { "age": 22 } });
+        assert_eq!(mask.clean_json(value), clean);
     }
 }
