@@ -42,25 +42,32 @@ impl fmt::Display for Gone {
 #[async_trait]
 impl Resource for Gone {
     async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
-        let mut drift = Drift::none();
-        for path in self.there(host).await? {
-            drift.push_do(format!("remove {}", path.display()));
-        }
-        Ok(drift)
+        Ok(all_to_go(&self.there(host).await?))
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
-        for path in self.there(host.probe()).await? {
-            let is_directory = host.stat(&path).await?.is_some_and(|stat| stat.kind == Kind::Directory);
-            if is_directory {
-                let rm = Cmd::new("rm").args(["--recursive", "--force", "--one-file-system", "--"]);
-                host.run(&rm.arg(path.to_string_lossy())).await?;
-            } else {
-                host.remove(&path).await?;
-            }
-        }
-        Ok(())
+        remove_all(host, &self.there(host.probe()).await?).await
     }
+}
+
+fn all_to_go(paths: &[PathBuf]) -> Drift {
+    let mut drift = Drift::none();
+    for path in paths {
+        drift.push_do(format!("remove {}", path.display()));
+    }
+    drift
+}
+
+async fn remove_all(host: &dyn Host, paths: &[PathBuf]) -> anyhow::Result<()> {
+    for path in paths {
+        if host.stat(path).await?.is_some_and(|stat| stat.kind == Kind::Directory) {
+            let rm = Cmd::new("rm").args(["--recursive", "--force", "--one-file-system", "--"]);
+            host.run(&rm.arg(path.to_string_lossy())).await?;
+        } else {
+            host.remove(path).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What was kept beside files of ours as `NAME.former` because somebody else had written it: no longer there.
@@ -100,18 +107,11 @@ impl fmt::Display for NoFormerVersions {
 #[async_trait]
 impl Resource for NoFormerVersions {
     async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
-        let mut drift = Drift::none();
-        for path in self.there(host).await? {
-            drift.push_do(format!("remove {}", path.display()));
-        }
-        Ok(drift)
+        Ok(all_to_go(&self.there(host).await?))
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
-        for path in self.there(host.probe()).await? {
-            host.remove(&path).await?;
-        }
-        Ok(())
+        remove_all(host, &self.there(host.probe()).await?).await
     }
 }
 
