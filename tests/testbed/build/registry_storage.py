@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import cache, images
+from . import cache, images, official
 from .run import BuildError
 
 REPOSITORIES: dict[str, tuple[str, list[str]]] = {
@@ -36,7 +36,8 @@ http: {{addr: "127.0.0.1:{port}"}}
 
 def registry() -> Path:
     """The `rootdirectory` of a docker-registry with filesystem storage; nothing but the registry may write to it."""
-    built = {name: images.image(name) for name in REPOSITORIES if name in images.names()}
+    source = official.image if official.wanted() else images.image
+    built = {name: source(name) for name in REPOSITORIES}
     key = cache.key(Path(__file__), *(image.key for image in built.values()))
     return cache.entry("registry", key, lambda at: _fill(at, built))
 
