@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
 
 from product import RELEASED  # noqa: E402
-from testbed import layout as where  # noqa: E402
 from testbed.bed import Bed  # noqa: E402
 from testbed.demo import title  # noqa: E402
 from testbed.layout import GIB  # noqa: E402
 
-from . import again, first, growth, page, state, tools  # noqa: E402
+from . import about, again, first, growth, images, page, profile, start, state, tools  # noqa: E402
 from .measuring import Sample  # noqa: E402
-from .results import Results, describe_machine  # noqa: E402
+from .results import NOTHING, Results  # noqa: E402
 from .world import World  # noqa: E402
 
 ROOT = TESTS.parent
-GROWTH = "growth"
-PARTS = (*(tool.name for tool in tools.TOOLS), GROWTH)
+OURS = "tootstrap"
+PARTS = (start.PART, OURS, *(tool.name for tool in tools.TOOLS), growth.PART, images.PART)
+#: Needs minutes, and its figure is no time.
+PULLING_ROUNDS = 1
 
 
 def arguments() -> argparse.Namespace:
@@ -31,12 +34,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="what `make dist` made")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="where the page goes")
     parser.add_argument("--name", default="bench", help="name of the bed")
-    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="besides tootstrap itself")
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="what is measured (everything)")
+    parser.add_argument("--resume", action="store_true", help="keep what was measured already with this binary, and add what is missing")
+    parser.add_argument("--page", action="store_true", help="measure nothing: write the page from what was measured")
+    parser.add_argument("--before", metavar="COMMIT:TRACE", help="measure nothing: keep the trace of a first installation by that commit, for the page")
     return parser.parse_args()
 
 
 class Measuring:
-    """A run of the benchmark; `results` grows, and after each round stands in `out`: what fails later loses nothing."""
+    """A run of the benchmark. After each part of a round everything stands in `out`: what fails later loses nothing."""
 
     def __init__(self, world: World, results: Results, options: argparse.Namespace) -> None:
         self.world, self.results = world, results
@@ -44,64 +50,107 @@ class Measuring:
         self.archive = b""
 
     def all(self) -> None:
-        """Everything once, as often as wanted; at the end what shows growth."""
+        """Everything once, as often as wanted; at the end what needs a machine that has grown."""
         for run in range(1, self.rounds + 1):
-            self.ours(run)
+            self._part(start.PART, start.PART, run, lambda run: self._keep(start.calls(self.world, run)))
+            self._part(OURS, NOTHING, run, self.ours)
             for tool in tools.TOOLS:
-                if tool.name in self.parts:
-                    self.other(tool, run)
-            self.results.runs = run
-            page.write(self.results, self.out)
-        if GROWTH in self.parts:
-            meter = self.world.installed()
+                self._part(tool.name, tool.name, run, lambda run, tool=tool: self.other(tool, run))
+        if growth.PART in self.parts and self.results.rounds(growth.PART) < self.rounds:
+            self._require_state()
+            meter = growth.prepare(self.world)
             for run in range(1, self.rounds + 1):
-                title(f"growth: run {run} of {self.rounds}")
-                for sample in growth.calls(self.world, meter, run):
-                    self._keep(sample)
-            page.write(self.results, self.out)
+                self._part(growth.PART, growth.PART, run, lambda run: self._keep(growth.calls(self.world, meter, run)))
+        for run in range(1, PULLING_ROUNDS + 1):
+            self._part(images.PART, images.PART, run, self.pulling)
+
+    def _part(self, part: str, recorded: str, run: int, measure: Callable[[int], None]) -> None:
+        """`recorded`: the part of the samples that says that it was done."""
+        if part not in self.parts or self.results.has(recorded, run):
+            return
+        title(f"{time.strftime('%H:%M:%S')} {part}: run {run} of {self.rounds}")
+        measure(run)
+        self.results.save(self.out)
 
     def ours(self, run: int) -> None:
         """First installations, and on the machine that the last one left what costs little."""
         # The one that the other calls start from comes last.
         for variant in (first.ONE_BY_ONE, first.PARALLEL):
-            title(f"first install, {variant}: run {run} of {self.rounds}")
             done = first.install(self.world, variant, run)
             self.results.firsts.append(done)
-            self._keep(done.sample)
+            self._keep([done.sample])
         meter = self.world.settled()
-        for name in again.CALLS:
-            for watch in (False, True):
-                self._keep(again.call(meter, name, run, where.TOKEN, watch=watch))
+        self._keep(again.calls(meter, run))
+        if not self.results.again:
+            self.results.again = again.traced(meter)
         if not self.archive:
-            self.archive = state.collect(self.world.machine)
-            self.world.keep_installed()
+            self._keep_state()
 
     def other(self, tool: tools.Tool, run: int) -> None:
         """Its toolchain, its first and its second run."""
-        title(f"{tool.name}: run {run} of {self.rounds}")
+        self._require_state()
         meter = self.world.bare()
-        toolchain = tools.prepare(tool, meter, self.archive, run)
-        if toolchain:
-            self._keep(toolchain)
-        self._keep(tools.call(tool, meter, tools.FIRST, run))
+        self._keep(tools.prepare(tool, meter, self.archive, run))
+        self._keep([tools.call(tool, meter, tools.FIRST, run)])
         if tool.again:
-            self._keep(tools.call(tool, meter, tools.SECOND, run))
+            self._keep([tools.call(tool, meter, tools.SECOND, run)])
 
-    def _keep(self, sample: Sample) -> None:
-        self.results.samples.append(sample)
-        memory = f", memory {sample.memory / 1e6:.1f} MB" if sample.memory else ""
-        print(f"{sample.part}, {sample.variant}: {sample.wall:.2f} s, CPU {sample.cpu:.2f} s{memory}", flush=True)
+    def pulling(self, run: int) -> None:
+        """On the installed machine."""
+        self._require_state()
+        self.world.installed()
+        self._keep(images.call(self.world, variant, run) for variant in images.TAGS)
+
+    def _require_state(self) -> None:
+        """What an earlier call of this program measured left no machine behind: one more installation, not measured."""
+        if not self.archive:
+            title("an installed machine for the others to start from")
+            first.install(self.world, first.PARALLEL, 0)
+            self.world.settled()
+            self._keep_state()
+
+    def _keep_state(self) -> None:
+        self.results.machine |= about.versions(self.world.machine)
+        self.archive = state.collect(self.world.machine)
+        self.world.keep_installed()
+
+    def _keep(self, samples: Iterable[Sample]) -> None:
+        for sample in samples:
+            self.results.samples.append(sample)
+            cpu = "" if sample.cpu is None else f", CPU {sample.cpu:.2f} s"
+            memory = f", memory {sample.memory / 1e6:.1f} MB" if sample.memory else ""
+            print(f"{sample.part}, {sample.variant}: {sample.wall:.2f} s{cpu}{memory}", flush=True)
 
 
 def main() -> int:
     options = arguments()
-    results = Results(0, describe_machine(ROOT), (options.dist / RELEASED).stat().st_size)
-    with Bed(options.name, dist=options.dist, memory=8 * GIB, boot=False) as bed:
+    binary = options.dist / RELEASED
+    if options.before:
+        commit, _, trace = options.before.partition(":")
+        profile.keep_before(options.out, commit, Path(trace).read_bytes())
+    if options.page or options.before:
+        results = Results.load(options.out)
+    else:
+        results = measure(options, about.computer(ROOT, binary), binary.stat().st_size)
+    print(page.write(results, options.out))
+    return 0
+
+
+def measure(options: argparse.Namespace, computer: dict[str, str], size: int) -> Results:
+    """Everything that `options` want and was not measured yet."""
+    if options.resume:
+        results = Results.load(options.out)
+        results.require_same(computer)
+    else:
+        results = Results(computer, size)
+    for tool in tools.TOOLS:
+        tools.fetch(tool)
+    registry = images.registry() if images.PART in options.parts else None
+    with Bed(options.name, dist=options.dist, memory=8 * GIB, boot=False, registry=registry) as bed:
         Measuring(World(bed, options.dist), results, options).all()
         bed.machine.poweroff()
         bed.check_clock()
-    print(options.out / "performance.md")
-    return 0
+    return results
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from product import UPLOADED
 
+from .census import Census
 from .results import First, Results, Spread
-from .trace import Trace
 from .world import ENVIRONMENT, World
 
 PART = "first install"
@@ -17,12 +17,11 @@ def install(world: World, variant: str, run: int) -> First:
     """On a bare machine, from a binary that is already there."""
     meter = world.bare()
     jobs = ["--jobs", "1"] if variant == ONE_BY_ONE else []
-    before = world.machine.cgroup.cpu_seconds()
     argv = [UPLOADED, "install", "--harden", "--trace", TRACE, *jobs]
+    census, before = Census(world.machine), world.machine.cgroup.cpu_seconds()
     sample = meter.call(PART, variant, run, argv, env=ENVIRONMENT)
     used = world.machine.cgroup.cpu_seconds() - before
-    raw = world.machine.get(TRACE)
-    return First(sample, round(used, 2), Trace.read(raw), raw)
+    return First(sample, round(used, 2), census.end(), world.machine.get(TRACE))
 
 
 def pairs(results: Results) -> list[tuple[First, First]]:

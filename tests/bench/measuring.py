@@ -48,7 +48,8 @@ class Sample:
     variant: str
     run: int
     wall: float
-    cpu: float
+    #: None: not measured.
+    cpu: float | None
     load: float
     idle: float
     status: int

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import statistics
 from pathlib import Path
 
-from . import first, goals, growth, others
-from .drawing import Bar, bars, timeline
-from .results import NOTHING, QUIET, Results, Spread
+from . import first, goals, growth, images, others, profile, tools
+from .drawing import Bar, bars
+from .results import DIRECTORY, NOTHING, QUIET, RAW, TRACES, Results, Spread
 
 HEAD = """\
 # Performance
 
-Written by `make bench`; not by hand. Every figure is the median of {runs} run{plural}, with the least and the most in brackets, in seconds unless it
-says otherwise; raw data in [performance.json](performance/performance.json).
+Written by `make bench`; not by hand. Every figure is the median, with the least and the most in brackets, in seconds unless it says otherwise. Runs
+of each, interleaved: {rounds}. Raw data: [{raw}]({directory}/{raw}), and a [trace of each first installation]({directory}/{traces}), for
+<https://ui.perfetto.dev>.
 
 {machine}
 
@@ -29,11 +29,13 @@ BUSY = """
 
 
 def write(results: Results, directory: Path) -> Path:
-    """Into `directory`; returns the page."""
-    drawn = directory / "performance"
+    """Into `directory`; returns the page. What was not measured yet is left out."""
+    drawn = directory / DIRECTORY
     drawn.mkdir(parents=True, exist_ok=True)
-    (drawn / "performance.json").write_text(results.as_json())
-    sections = [_head(results), goals.table(results), _nothing(results, drawn), _first(results, drawn), others.section(results), _growth(results)]
+    sections = [_head(results), goals.table(results)]
+    if results.has(NOTHING, 1):
+        sections += [_nothing(results, drawn), profile.second(results), profile.first_install(results, drawn)]
+    sections += [others.section(results), _growth(results), _pulling(results)]
     page = directory / "performance.md"
     page.write_text("\n".join(section for section in sections if section))
     return page
@@ -41,7 +43,8 @@ def write(results: Results, directory: Path) -> Path:
 
 def _head(results: Results) -> str:
     machine = "\n".join(["| what | |", "|---|---|", *(f"| {name} | {value} |" for name, value in results.machine.items())])
-    head = HEAD.format(runs=results.runs, plural="" if results.runs == 1 else "s", machine=machine)
+    rounds = ", ".join(f"{part} {results.rounds(part)}" for part in results.parts)
+    head = HEAD.format(rounds=rounds, machine=machine, directory=DIRECTORY, raw=RAW, traces=TRACES)
     return head + (BUSY.format(idle=results.idle, quiet=QUIET) if results.busy else "")
 
 
@@ -53,40 +56,42 @@ def _nothing(results: Results, drawn: Path) -> str:
         wall, cpu = results.wall(NOTHING, variant), results.cpu(NOTHING, variant)
         lines.append(f"| `{variant}` | {wall} | {cpu} | {results.memory(NOTHING, variant) / 1e6:.1f} MB |")
         shown += [_bar(variant, wall), _bar(f"{variant}, CPU", cpu)]
-    shown += others.bars_again(results)
+    for tool in tools.TOOLS:
+        if results.of(tool.name, tools.SECOND):
+            shown.append(_bar(f"{tool.name}, second run", results.wall(tool.name, tools.SECOND)))
     (drawn / "again.svg").write_text(bars("Nothing to do (seconds, logarithmic)", shown))
-    return "\n".join([*lines, "", "![Nothing to do](performance/again.svg)", ""])
+    return "\n".join([*lines, "", f"![Nothing to do]({DIRECTORY}/again.svg)", "", *_whole(results, drawn)])
+
+
+def _whole(results: Results, drawn: Path) -> list[str]:
+    """The first runs of all, as a plot."""
+    shown = [_bar(f"tootstrap, {variant}", results.wall(first.PART, variant)) for variant in results.variants(first.PART)]
+    for tool in tools.TOOLS:
+        shown += [_bar(f"{tool.name}, {variant}", results.wall(tool.name, variant)) for variant in results.variants(tool.name) if variant != tools.SECOND]
+    (drawn / "first.svg").write_text(bars("First installation (seconds, logarithmic)", shown))
+    return [f"![First installation]({DIRECTORY}/first.svg)", ""]
 
 
 def _bar(label: str, spread: Spread) -> Bar:
     return Bar(label, spread.median, spread.low, spread.high)
 
 
-def _first(results: Results, drawn: Path) -> str:
-    parallel = results.firsts_of(first.PARALLEL)
-    lines = ["## First installation", "", "From a binary that is already there, on a bare Debian 11, to a server that answers.", ""]
-    lines += ["| | wall | CPU of the agent and its children | CPU of the whole machine |", "|---|---|---|---|"]
-    for variant in (first.PARALLEL, first.ONE_BY_ONE):
-        whole = Spread.of(run.machine_cpu for run in results.firsts_of(variant))
-        lines.append(f"| {variant} | {results.wall(first.PART, variant)} | {results.cpu(first.PART, variant)} | {whole} |")
-    lines += ["", f"- One step after the other (`--jobs 1`) takes **{first.gain(results)}** times as long."]
-    lines.append(f"- The longest chain of steps, each as long as alone: {first.chains(results)} s; CPU seconds of the machine ÷ processors:")
-    lines.append(f"  {first.work(results)} s. Wall time is **{first.ratio(results)}** times the larger of the two.")
-    typical = min(parallel, key=lambda run: abs(run.sample.wall - statistics.median(other.sample.wall for other in parallel)))
-    rails = [name for name, _ in typical.trace.commands if " rails " in name]
-    lines.append(f"- Processes of Rails that it starts: {len(rails)} by itself (tables, owner), and those of web and Sidekiq.")
-    lines += ["", "Critical path of a typical run:", "", "| step | s |", "|---|---|"]
-    lines += [f"| {step} | {seconds:.1f} |" for step, seconds in typical.trace.critical if seconds >= 0.05]
-    (drawn / "trace.json").write_bytes(typical.raw)
-    (drawn / "timeline.svg").write_text(timeline("A first installation", typical.trace))
-    lines += ["", "![Timeline](performance/timeline.svg)", "", "The same to look into, at <https://ui.perfetto.dev>: [trace.json](performance/trace.json).", ""]
-    return "\n".join(lines)
-
-
 def _growth(results: Results) -> str:
     variants = results.variants(growth.PART)
     if not variants:
         return ""
-    lines = ["## Growth", "", "A second `install` when the server has grown.", "", "| | wall | CPU |", "|---|---|---|"]
+    lines = ["## Growth", "", f"A second `install` when the server has grown; {growth.CALLS} of each in a round.", "", "| | wall | CPU |", "|---|---|---|"]
     lines += [f"| {name} | {results.wall(growth.PART, name)} | {results.cpu(growth.PART, name)} |" for name in variants]
+    return "\n".join([*lines, ""])
+
+
+def _pulling(results: Results) -> str:
+    variants = results.variants(images.PART)
+    if not variants:
+        return ""
+    lines = ["## Memory while images are pulled", "", "Streaming's image is replaced by one with more layers (`tootstrap set images.streaming …`). The registry reads them"]
+    lines += ["from sparse files; the machine downloads, verifies and unpacks every byte.", "", "| pulled | peak memory of the agent | wall |", "|---|---|---|"]
+    for name in variants:
+        wall = results.of(images.PART, name)[0].wall
+        lines.append(f"| {name} | {results.memory(images.PART, name) / 1e6:.1f} MB | {wall:.3g} |")
     return "\n".join([*lines, ""])

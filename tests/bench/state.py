@@ -30,7 +30,7 @@ PACKAGES = (
 )
 
 COLLECT = """\
-find {placed} -type f -o -type d | grep -v -e '\\.former' -e '/\\.' {grown} | while read -r path; do
+find {placed} -type f -o -type d | grep -v -e '\\.former' -e '/\\.' -e '^/etc/docker/key.json$' {grown} | while read -r path; do
     stat --format '%F|%a|%u|%g|%n' "$path"
 done
 """
@@ -65,6 +65,8 @@ def collect(machine: Machine) -> bytes:
         "owner_email": FORM["owner_email"],
         "contact": FORM["soa_email_address"],
         "site": where.SITE,
+        "domain": where.DOMAIN,
+        "subdomain": where.SUBDOMAIN,
         "address4": where.MACHINE_V4,
         "address6": where.MACHINE_V6,
     }

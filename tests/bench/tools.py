@@ -79,14 +79,14 @@ def fetch(tool: Tool) -> Path:
     return directory
 
 
-def prepare(tool: Tool, meter: Meter, archive: bytes, run: int) -> Sample | None:
+def prepare(tool: Tool, meter: Meter, archive: bytes, run: int) -> list[Sample]:
     """The state, the program, and the toolchain; measured: what must be installed before its first step. Download of the wheels not counted."""
     machine = meter.machine
     state.place(machine, archive)
     program = HERE / tool.program
     machine.put(f"{state.DIRECTORY}/{program.name}", program.read_bytes())
     if not tool.wheels:
-        return None
+        return []
     wheels = subprocess.run(["tar", "-cf", "-", "-C", str(fetch(tool)), "."], capture_output=True, check=True).stdout
     machine.run(["mkdir", "-p", f"{state.DIRECTORY}/wheels"])
     machine.run(["tar", "-xf", "-", "-C", f"{state.DIRECTORY}/wheels"], input=wheels)
@@ -95,13 +95,13 @@ def prepare(tool: Tool, meter: Meter, archive: bytes, run: int) -> Sample | None
         python3 -m venv --system-site-packages {tool.venv}
         {tool.venv}/bin/pip install --quiet --no-index --find-links {state.DIRECTORY}/wheels {" ".join(tool.wheels)}
     """
-    return meter.call(tool.name, TOOLCHAIN, run, ["sh", "-ec", script], env={"DEBIAN_FRONTEND": "noninteractive"})
+    return [meter.call(tool.name, TOOLCHAIN, run, ["sh", "-ec", script], env={"DEBIAN_FRONTEND": "noninteractive"})]
 
 
 def call(tool: Tool, meter: Meter, variant: str, run: int) -> Sample:
     """One run of its program."""
     argv: Sequence[str] = [*tool.argv, f"{state.DIRECTORY}/{Path(tool.program).name}"]
-    env = {"LINODE_TOKEN": where.TOKEN, "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
+    env = {"LINODE_TOKEN": where.TOKEN, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1", "LC_ALL": "C.UTF-8"}
     return meter.call(tool.name, variant, run, argv, env=env)
 
 

@@ -11,6 +11,7 @@ from testbed import layout as where
 from testbed.bed import Bed
 from testbed.demo import FORM
 
+from .census import ACCOUNTING
 from .measuring import Meter
 
 BARE, DONE = "bare", "installed"
@@ -25,6 +26,7 @@ class World:
     def __init__(self, bed: Bed, dist: Path) -> None:
         self.bed, self.dist = bed, dist
         self.machine = bed.machine
+        self.machine.put(*ACCOUNTING)
         self.machine.snapshot(BARE)
 
     def bare(self) -> Meter:
@@ -40,7 +42,7 @@ class World:
         return Meter(self.machine, INSTALLED)
 
     def keep_installed(self) -> None:
-        """The machine as it is becomes the one that `installed` starts from."""
+        """The machine as it is becomes the one that `installed` starts from, and is off."""
         self.records = [(zone, self.bed.services.control.records(zone["domain"])) for zone in self.bed.services.control.domains()]
         self.machine.poweroff()
         self.machine.snapshot(DONE)

@@ -30,7 +30,8 @@ DEFAULT_MEMORY = 4 * GIB
 
 
 class Bed:
-    """`release`: Debian's name of the machine's system. `dist`: what the release host serves. `golden`: another disk image than the built one."""
+    """`release`: Debian's name of the machine's system. `dist`: what the release host serves. `golden`: another disk image than the built
+    one; `registry`: another storage of container images."""
 
     def __init__(
         self,
@@ -39,12 +40,13 @@ class Bed:
         dist: Path | None = None,
         *,
         golden: Path | None = None,
+        registry: Path | None = None,
         services: bool = True,
         boot: bool = True,
         memory: int | None = DEFAULT_MEMORY,
     ) -> None:
         self.layout = Layout(name)
-        self.release, self.dist, self.golden = release, dist, golden
+        self.release, self.dist, self.golden, self.registry = release, dist, golden, registry
         self.with_services, self.with_boot, self.memory = services, boot, memory
         self.network = Network(self.layout)
         self.machine = Machine(self.layout)
@@ -104,7 +106,7 @@ class Bed:
         if self.with_services:
             key, fingerprint = build.docker_key(self.release)
             guest.prepare_mirror(self.layout.root, key.read_bytes(), fingerprint)
-            self.services.start(self.dist, self.release)
+            self.services.start(self.dist, self.release, self.registry)
             guest.trust(self.layout.root, "testbed-pebble", self.services.pebble_root())
             self.layout.trust.write_bytes(self.services.roots())
             self.services.control.set_metadata(Instance(memory=(self.memory or DEFAULT_MEMORY) >> 20))

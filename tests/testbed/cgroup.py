@@ -85,23 +85,23 @@ class Subtree:
 
     def limit_memory(self, size: int) -> None:
         """`size` in bytes; the kernel's OOM killer acts inside the machine then."""
-        group = self._one("memory")
+        group = self.of("memory")
         name = "memory.limit_in_bytes" if host_is_v1() else "memory.max"
         (group / name).write_text(str(size))
 
     def cpu_seconds(self) -> float:
         """Processor time that everything in the machine has used since it was made."""
         if host_is_v1():
-            return int((self._one("cpuacct") / "cpuacct.usage").read_text()) / 1e9
-        used = dict(line.split() for line in (self._one("") / "cpu.stat").read_text().splitlines())
+            return int((self.of("cpuacct") / "cpuacct.usage").read_text()) / 1e9
+        used = dict(line.split() for line in (self.of("") / "cpu.stat").read_text().splitlines())
         return int(used["usage_usec"]) / 1e6
 
     def freeze(self, frozen: bool) -> None:
         """A machine that hangs: everything in it stops, the network stays."""
         if host_is_v1():
-            (self._one("freezer") / "freezer.state").write_text("FROZEN" if frozen else "THAWED")
+            (self.of("freezer") / "freezer.state").write_text("FROZEN" if frozen else "THAWED")
         else:
-            (self._one("") / "cgroup.freeze").write_text("1" if frozen else "0")
+            (self.of("") / "cgroup.freeze").write_text("1" if frozen else "0")
 
     def down(self) -> None:
         """Removes the groups; the machine must have ended."""
@@ -111,7 +111,8 @@ class Subtree:
             if group.is_dir():
                 group.rmdir()
 
-    def _one(self, controller: str) -> Path:
+    def of(self, controller: str) -> Path:
+        """The machine's group of that controller; on a v2 host its only one."""
         if not host_is_v1():
             return self.groups()[0]
         return next(group for group in self.groups() if controller in group.parent.name.split(","))

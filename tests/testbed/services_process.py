@@ -24,13 +24,15 @@ class Services:
         """Steers the API, DNS, faults and metadata of this bed."""
         return Control.of_bed(self.layout.name)
 
-    def start(self, dist: Path | None, release: str) -> None:
-        """Returns when every port answers. `dist`: the files of the release host; none serves an empty directory."""
+    def start(self, dist: Path | None, release: str, registry: Path | None = None) -> None:
+        """Returns when every port answers. `dist`: the files of the release host; none serves an empty directory. `registry`: another
+        storage than the built one."""
         files = dist or self.layout.run / "dist"
         files.mkdir(exist_ok=True)
         # Only the network namespace: with `ip netns exec` the process would keep the host's mounts of this moment busy.
         enter = ["nsenter", f"--net=/run/netns/{self.layout.rtr}", "--"]
         options = ["--bed", self.layout.name, "--run-dir", str(self.layout.run), "--dist", str(files), "--release", release]
+        options += ["--registry", str(registry)] if registry else []
         with self._log.open("ab") as log:
             process = subprocess.Popen(
                 [*enter, sys.executable, "-m", "testbed.services", *options],

@@ -11,9 +11,9 @@ apt-get -q update
 apt-get -q -y install --no-install-recommends ca-certificates curl sudo
 api() { curl -fsS -H "Authorization: Bearer $LINODE_TOKEN" -H 'Content-Type: application/json' "https://api.linode.com/v4/$@"; }
 site=$(value site)
-zone=$(api domains -d "{\"domain\":\"$site\",\"type\":\"master\",\"soa_email\":\"$(value contact)\",\"ttl_sec\":300}" | sed 's/.*"id": *\([0-9]*\).*/\1/')
-api "domains/$zone/records" -d "{\"type\":\"A\",\"name\":\"\",\"target\":\"$(value address4)\",\"ttl_sec\":300}" >/dev/null
-api "domains/$zone/records" -d "{\"type\":\"AAAA\",\"name\":\"\",\"target\":\"$(value address6)\",\"ttl_sec\":300}" >/dev/null
+zone=$(api domains -d "{\"domain\":\"$(value domain)\",\"type\":\"master\",\"soa_email\":\"$(value contact)\",\"ttl_sec\":300}" | sed 's/.*"id": *\([0-9]*\).*/\1/')
+api "domains/$zone/records" -d "{\"type\":\"A\",\"name\":\"$(value subdomain)\",\"target\":\"$(value address4)\",\"ttl_sec\":300}" >/dev/null
+api "domains/$zone/records" -d "{\"type\":\"AAAA\",\"name\":\"$(value subdomain)\",\"target\":\"$(value address6)\",\"ttl_sec\":300}" >/dev/null
 
 tar -xpf "$state/files.tar" -C /
 apt-get -q update

@@ -1,0 +1,193 @@
+"""Who is at work on the machine while something runs, looked at several times a second from outside: processes of Rails, the agent's memory,
+processor time by unit and by command. Independent of what tootstrap says about itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from testbed import cgroup
+from testbed.machine import Machine
+
+AGENT = "tootstrap"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+#: For the bare disk: every unit has its own account of processor time. On cgroup v1 systemd keeps none otherwise.
+ACCOUNTING = ("/etc/systemd/system.conf.d/bench.conf", "[Manager]\nDefaultCPUAccounting=yes\n")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was seen. Seconds are processor time."""
+
+    #: Command lines of the Ruby processes whose parent is none: each is a boot of Rails, or of what `bundle exec` started. Workers that
+    #: Puma forks are not.
+    rails: list[str] = field(default_factory=list)
+    #: The agent's peak resident memory, in bytes.
+    memory: int = 0
+    #: What the agent started, by program and verb, with everything that those started and waited for.
+    commands: dict[str, float] = field(default_factory=dict)
+    #: By unit or container.
+    units: dict[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict:
+        return asdict(self)
+
+
+class Process:
+    """One process of the machine. What it is may change while it is young: forked first, another program then."""
+
+    YOUNG = 10
+
+    def __init__(self, pid: str, groups: str) -> None:
+        self.pid, self.groups = pid, groups
+        self.looks, self.program, self.words = 0, "", list[str]()
+        self.parent: Process | None = None
+        self.cpu, self.memory = 0.0, 0
+
+    @property
+    def is_ruby(self) -> bool:
+        return self.program.startswith("ruby")
+
+    @property
+    def is_agent(self) -> bool:
+        return self.program == AGENT
+
+    @property
+    def started_by_agent(self) -> bool:
+        return self.parent is not None and self.parent.is_agent and not self.is_agent
+
+    @property
+    def name(self) -> str:
+        """`apt-get install`."""
+        verb = next((word for word in self.words[1:] if re.fullmatch("[a-z][a-z-]+", word)), "")
+        return f"{self.program} {verb}".strip()
+
+    def look(self, others: dict[str, "Process"]) -> None:
+        self.looks += 1
+        if self.looks > self.YOUNG and not self.is_agent and not self.started_by_agent:
+            return
+        try:
+            at = Path("/proc") / self.pid
+            stat = (at / "stat").read_text().rpartition(")")[2].split()
+            self.parent = others.get(stat[1], self.parent)
+            self.cpu = sum(map(int, stat[11:15])) / TICKS
+            self.program = os.path.basename(os.readlink(at / "exe")).removesuffix(" (deleted)")
+            self.words = (at / "cmdline").read_text(errors="replace").strip("\0").split("\0")
+            if self.is_agent:
+                peak = re.search(r"VmHWM:\s*(\d+)", (at / "status").read_text())
+                self.memory = int(peak[1]) << 10 if peak else 0
+        except (FileNotFoundError, ProcessLookupError):
+            return
+
+
+class Census(threading.Thread):
+    """From now until `end`."""
+
+    def __init__(self, machine: Machine, every: float = 0.2) -> None:
+        super().__init__(daemon=True)
+        self.machine, self.every = machine, every
+        self.group = machine.layout.cgroup
+        self.live: dict[str, Process] = {}
+        self.all: list[Process] = []
+        self.foreign: set[str] = set()
+        self.accounts = Accounts(machine)
+        self.trouble: Exception | None = None
+        self.over = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        try:
+            while not self.over.wait(self.every):
+                self._look()
+        except Exception as trouble:
+            # Told by `end`, in the thread that waits.
+            self.trouble = trouble
+
+    def _look(self) -> None:
+        self.accounts.look()
+        pids = {name for name in os.listdir("/proc") if name.isdigit()}
+        self.foreign &= pids
+        self.live = {pid: process for pid, process in self.live.items() if pid in pids}
+        for pid in pids - self.live.keys() - self.foreign:
+            groups = _groups(pid)
+            if f"/{self.group}/" in groups:
+                self.live[pid] = Process(pid, groups)
+                self.all.append(self.live[pid])
+            else:
+                self.foreign.add(pid)
+        for process in self.live.values():
+            process.look(self.live)
+
+    def end(self) -> Work:
+        self.over.set()
+        self.join()
+        if self.trouble:
+            raise self.trouble
+        rails = [process for process in self.all if process.is_ruby and not (process.parent and process.parent.is_ruby)]
+        commands: Counter[str] = Counter()
+        for process in self.all:
+            if process.started_by_agent:
+                commands[process.name] += process.cpu
+        memory = max((process.memory for process in self.all), default=0)
+        assert memory, "no tootstrap was seen at work"
+        return Work([" ".join(process.words) for process in rails], memory, dict(commands), self._units())
+
+    def _units(self) -> dict[str, float]:
+        """With containers by their names; those that are gone are the ones that something was run in once."""
+        listed = self.machine.sh("! command -v docker >/dev/null || docker ps --all --no-trunc --format '{{.ID}} {{.Names}}'")
+        names = dict(line.split() for line in listed.splitlines())
+        units: Counter[str] = Counter()
+        for path, seconds in self.accounts.used().items():
+            found = re.search(r"[0-9a-f]{64}", path)
+            units[f"container {names.get(found[0], 'that ran once')}" if found else path.rpartition("/")[2]] += seconds
+        return {name: round(seconds, 2) for name, seconds in units.most_common() if seconds >= 0.05}
+
+
+class Accounts:
+    """The processor time of the control groups of units and containers; that of a group that is gone is what it last was."""
+
+    PATTERNS = ("system.slice/*", "init.scope", "user.slice", "docker/*")
+
+    def __init__(self, machine: Machine) -> None:
+        controller = "cpuacct" if cgroup.host_is_v1() else ""
+        self.root = machine.cgroup.of(controller)
+        self.last: dict[str, float] = {}
+        self.spent: Counter[str] = Counter()
+        self.look()
+        self.spent.clear()
+
+    def look(self) -> None:
+        for pattern in self.PATTERNS:
+            for group in self.root.glob(pattern):
+                used = self._used(group)
+                if used is not None:
+                    path = str(group.relative_to(self.root))
+                    before = self.last.get(path, 0.0)
+                    # A group that came anew under the same name begins at zero.
+                    self.spent[path] += used - before if used >= before else used
+                    self.last[path] = used
+
+    def used(self) -> dict[str, float]:
+        """Seconds of each since the beginning."""
+        return dict(self.spent)
+
+    @staticmethod
+    def _used(group: Path) -> float | None:
+        try:
+            if cgroup.host_is_v1():
+                return int((group / "cpuacct.usage").read_text()) / 1e9
+            return int((group / "cpu.stat").read_text().split()[1]) / 1e6
+        except (FileNotFoundError, NotADirectoryError, OSError):
+            return None
+
+
+def _groups(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cgroup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
