@@ -32,22 +32,45 @@ def _text(x: float, y: float, text: str, more: str = "") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" {FONT} {more}>{escape(text)}</text>'
 
 
-def bars(title: str, all_bars: Sequence[Bar]) -> str:
-    """Horizontal bars on a logarithmic axis, each with a line from its least to its most."""
+class Linear:
+    """An axis from zero to the most; `at` is a share of its length."""
+
+    def __init__(self, least: float, most: float) -> None:
+        self.most = most
+        step = 10 ** math.floor(math.log10(most))
+        while most / step < 4:
+            step /= 2
+        self.ticks = [step * number for number in range(int(most / step) + 1)]
+
+    def at(self, seconds: float) -> float:
+        return seconds / self.most
+
+
+class Logarithmic:
+    """An axis from the power of ten below the least to the most."""
+
+    def __init__(self, least: float, most: float) -> None:
+        self.low = 10 ** math.floor(math.log10(least))
+        self.decades = math.log10(most / self.low)
+        self.ticks = [self.low * 10**power for power in range(int(self.decades) + 1)]
+
+    def at(self, seconds: float) -> float:
+        return math.log10(seconds / self.low) / self.decades
+
+
+def bars(title: str, all_bars: Sequence[Bar], scale: type[Linear | Logarithmic]) -> str:
+    """Horizontal bars, each with a line from its least to its most."""
     left, width, row, top = 330, 560, 24, 50
-    low = 10 ** math.floor(math.log10(min(bar.low for bar in all_bars)))
-    decades = math.log10(max(bar.high for bar in all_bars) / low)
+    axis = scale(min(bar.low for bar in all_bars), max(bar.high for bar in all_bars))
 
     def x(seconds: float) -> float:
-        return left + width * math.log10(seconds / low) / decades
+        return left + width * axis.at(seconds)
 
     bottom = top + row * len(all_bars)
     body = [_text(10, 20, title, 'font-weight="bold"')]
-    for power in range(math.ceil(decades) + 1):
-        at = low * 10**power
-        if x(at) <= left + width + 1:
-            body.append(f'<line x1="{x(at):.1f}" y1="{top - 8}" x2="{x(at):.1f}" y2="{bottom}" stroke="#ddd"/>')
-            body.append(_text(x(at), top - 12, f"{at:g} s", 'text-anchor="middle" fill="#555"'))
+    for at in axis.ticks:
+        body.append(f'<line x1="{x(at):.1f}" y1="{top - 8}" x2="{x(at):.1f}" y2="{bottom}" stroke="#ddd"/>')
+        body.append(_text(x(at), top - 12, f"{at:g} s", 'text-anchor="middle" fill="#555"'))
     for number, bar in enumerate(all_bars):
         y = top + row * number
         body.append(_text(left - 8, y + 15, bar.label, 'text-anchor="end"'))

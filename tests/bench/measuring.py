@@ -57,7 +57,7 @@ class Sample:
     memory: int | None = None
 
     def as_json(self) -> dict:
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return asdict(self)
 
 
 class Meter:

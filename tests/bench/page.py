@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import first, goals, growth, images, others, profile, tools
-from .drawing import Bar, bars
+from .drawing import Bar, Linear, Logarithmic, bars
 from .results import DIRECTORY, NOTHING, QUIET, RAW, TRACES, Results, Spread
 
 HEAD = """\
@@ -59,7 +59,7 @@ def _nothing(results: Results, drawn: Path) -> str:
     for tool in tools.TOOLS:
         if results.of(tool.name, tools.SECOND):
             shown.append(_bar(f"{tool.name}, second run", results.wall(tool.name, tools.SECOND)))
-    (drawn / "again.svg").write_text(bars("Nothing to do (seconds, logarithmic)", shown))
+    (drawn / "again.svg").write_text(bars("Nothing to do (seconds, logarithmic)", shown, Logarithmic))
     return "\n".join([*lines, "", f"![Nothing to do]({DIRECTORY}/again.svg)", "", *_whole(results, drawn)])
 
 
@@ -68,7 +68,7 @@ def _whole(results: Results, drawn: Path) -> list[str]:
     shown = [_bar(f"tootstrap, {variant}", results.wall(first.PART, variant)) for variant in results.variants(first.PART)]
     for tool in tools.TOOLS:
         shown += [_bar(f"{tool.name}, {variant}", results.wall(tool.name, variant)) for variant in results.variants(tool.name) if variant != tools.SECOND]
-    (drawn / "first.svg").write_text(bars("First installation (seconds, logarithmic)", shown))
+    (drawn / "first.svg").write_text(bars("First installation (seconds)", shown, Linear))
     return [f"![First installation]({DIRECTORY}/first.svg)", ""]
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbed import layout as where
+from testbed.build import cache
 from testbed.machine import Machine
 
 from . import state
 from .measuring import Meter, Sample
 
 HERE = Path(__file__).parent
-CACHE = Path(os.environ.get("TOOTSTRAP_CACHE", Path.home() / ".cache/tootstrap")) / "bench"
 
 TOOLCHAIN, FIRST, SECOND = "toolchain", "first run", "second run"
 
@@ -25,6 +24,8 @@ class Tool:
     name: str
     #: Pinned, from PyPI; the newest for Debian 11's Python 3.9. None: it needs nothing.
     wheels: tuple[str, ...]
+    #: What these need on Python 3.9 only: pip judges that by the Python it runs on.
+    besides: tuple[str, ...]
     #: In this directory; goes to /opt/bench.
     program: str
     #: What is called, in the machine.
@@ -41,6 +42,7 @@ class Tool:
 ANSIBLE = Tool(
     "ansible",
     ("ansible-core==2.15.13", "ansible==8.7.0"),
+    ("importlib-resources>=5.0,<5.1",),
     "ansible/site.yml",
     (f"{state.DIRECTORY}/ansible/bin/ansible-playbook", "-i", "localhost,", "-e", "ansible_python_interpreter=/usr/bin/python3"),
     True,
@@ -50,13 +52,15 @@ ANSIBLE = Tool(
 PYINFRA = Tool(
     "pyinfra",
     ("pyinfra==3.5",),
+    ("importlib-metadata>=3.6",),
     "pyinfra/deploy.py",
     (f"{state.DIRECTORY}/pyinfra/bin/pyinfra", "-y", "@local"),
     True,
-    "the host part only: packages, files, user, services, firewall; no DNS, no upgrade of packages, no containers",
+    "the host part of the playbook: packages and their upgrade, files, user, services, firewall; no DNS, no containers",
 )
 SHELL = Tool(
     "shell",
+    (),
     (),
     "shell/install.sh",
     ("sh",),
@@ -68,15 +72,15 @@ TOOLS = (ANSIBLE, PYINFRA, SHELL)
 
 def fetch(tool: Tool) -> Path:
     """The wheels for the machine's Python, from PyPI, or from the last time."""
-    directory = CACHE / "-".join(tool.wheels).replace("==", "-")
-    if tool.wheels and not (directory / "complete").exists():
-        directory.mkdir(parents=True, exist_ok=True)
+    return cache.entry("bench-wheels", cache.key(*tool.wheels, *tool.besides), lambda at: _download(tool, at))
+
+
+def _download(tool: Tool, directory: Path) -> None:
+    if tool.wheels:
         platforms = [f"--platform={name}" for name in ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_28_x86_64")]
         abis = ["--implementation=cp", "--python-version=3.9", "--abi=cp39", "--abi=abi3", "--abi=none"]
-        argv = ["/usr/bin/python3", "-m", "pip", "download", "--quiet", "--only-binary=:all:", *platforms, *abis, "--dest", str(directory), *tool.wheels]
-        subprocess.run(argv, check=True)
-        (directory / "complete").touch()
-    return directory
+        argv = ["/usr/bin/python3", "-m", "pip", "download", "--quiet", "--only-binary=:all:", *platforms, *abis, "--dest", str(directory)]
+        subprocess.run([*argv, *tool.wheels, *tool.besides], check=True)
 
 
 def prepare(tool: Tool, meter: Meter, archive: bytes, run: int) -> list[Sample]:
