@@ -5,6 +5,8 @@ PYTHON := /usr/bin/python3
 BED := tests/testbed/bed
 # How often `make bench` measures each variant.
 RUNS ?= 5
+# More options for it: BENCH='--resume' goes on where an earlier call was interrupted, BENCH=--help tells all.
+BENCH ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build check fmt docs docs-check deny fuzz unit e2e test test-faults bench tour demo demo-down clean-cache
@@ -57,7 +59,7 @@ tour: dist ## Write docs/tour.md and its pictures from what the tests see
 	$(PYTHON) tests/e2e/tour.py $$d && rm -r $$d
 
 bench: dist ## How fast it is, RUNS=5 of each (about 1 h): docs/performance.md
-	PYTHONPATH=tests $(PYTHON) -m bench --runs $(RUNS)
+	PYTHONPATH=tests $(PYTHON) -m bench --runs $(RUNS) $(BENCH)
 
 demo: dist ## A bare Debian 11 becomes a Mastodon server before your eyes
 	$(BED) demo --dist dist

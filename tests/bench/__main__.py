@@ -16,9 +16,9 @@ from testbed.bed import Bed  # noqa: E402
 from testbed.demo import title  # noqa: E402
 from testbed.layout import GIB  # noqa: E402
 
-from . import about, again, first, growth, images, page, profile, start, state, tools  # noqa: E402
+from . import about, again, first, growth, images, page, start, state, tools  # noqa: E402
 from .measuring import Sample  # noqa: E402
-from .results import NOTHING, Results  # noqa: E402
+from .results import NOTHING, First, Results  # noqa: E402
 from .world import World  # noqa: E402
 
 ROOT = TESTS.parent
@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="what is measured (everything)")
     parser.add_argument("--resume", action="store_true", help="keep what was measured already with this binary, and add what is missing")
     parser.add_argument("--page", action="store_true", help="measure nothing: write the page from what was measured")
-    parser.add_argument("--before", metavar="COMMIT:TRACE", help="measure nothing: keep the trace of a first installation by that commit, for the page")
+    parser.add_argument("--before", metavar="COMMIT:DIST", help="first installations by an earlier build as well")
     return parser.parse_args()
 
 
@@ -46,13 +46,17 @@ class Measuring:
 
     def __init__(self, world: World, results: Results, options: argparse.Namespace) -> None:
         self.world, self.results = world, results
-        self.rounds, self.parts, self.out = options.runs, options.parts, options.out
+        self.rounds, self.parts, self.out = options.runs, list(options.parts), options.out
+        self.commit, _, self.dist = (options.before or "").partition(":")
+        if self.commit:
+            self.parts.append(first.BEFORE)
         self.archive = b""
 
     def all(self) -> None:
         """Everything once, as often as wanted; at the end what needs a machine that has grown."""
         for run in range(1, self.rounds + 1):
             self._part(start.PART, start.PART, run, lambda run: self._keep(start.calls(self.world, run)))
+            self._part(first.BEFORE, first.BEFORE, run, self.before)
             self._part(OURS, NOTHING, run, self.ours)
             for tool in tools.TOOLS:
                 self._part(tool.name, tool.name, run, lambda run, tool=tool: self.other(tool, run))
@@ -72,13 +76,15 @@ class Measuring:
         measure(run)
         self.results.save(self.out)
 
+    def before(self, run: int) -> None:
+        """First installations by the earlier build."""
+        self._keep_first(first.before(self.world, self.commit, Path(self.dist), run))
+
     def ours(self, run: int) -> None:
         """First installations, and on the machine that the last one left what costs little."""
         # The one that the other calls start from comes last.
         for variant in (first.ONE_BY_ONE, first.PARALLEL):
-            done = first.install(self.world, variant, run)
-            self.results.firsts.append(done)
-            self._keep([done.sample])
+            self._keep_first(first.install(self.world, variant, run))
         meter = self.world.settled()
         self._keep(again.calls(meter, run))
         if not self.results.again:
@@ -92,6 +98,8 @@ class Measuring:
         meter = self.world.bare()
         self._keep(tools.prepare(tool, meter, self.archive, run))
         self._keep([tools.call(tool, meter, tools.FIRST, run)])
+        differing = state.differences(self.world.machine, tool.containers)
+        assert not differing, f"{tool.name} did not reach the state: {differing}"
         if tool.again:
             self._keep([tools.call(tool, meter, tools.SECOND, run)])
 
@@ -114,6 +122,10 @@ class Measuring:
         self.archive = state.collect(self.world.machine)
         self.world.keep_installed()
 
+    def _keep_first(self, done: First) -> None:
+        self.results.firsts.append(done)
+        self._keep([done.sample])
+
     def _keep(self, samples: Iterable[Sample]) -> None:
         for sample in samples:
             self.results.samples.append(sample)
@@ -125,10 +137,7 @@ class Measuring:
 def main() -> int:
     options = arguments()
     binary = options.dist / RELEASED
-    if options.before:
-        commit, _, trace = options.before.partition(":")
-        profile.keep_before(options.out, commit, Path(trace).read_bytes())
-    if options.page or options.before:
+    if options.page:
         results = Results.load(options.out)
     else:
         results = measure(options, about.computer(ROOT, binary), binary.stat().st_size)

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from product import UPLOADED
 
 from .census import Census
+from .measuring import Meter
 from .results import First, Results, Spread
 from .world import ENVIRONMENT, World
 
-PART = "first install"
+PART, BEFORE = "first install", "first install before this work"
 PARALLEL, ONE_BY_ONE = "as it is", "--jobs 1"
 TRACE = "/root/trace.json"
 
 
 def install(world: World, variant: str, run: int) -> First:
     """On a bare machine, from a binary that is already there."""
-    meter = world.bare()
     jobs = ["--jobs", "1"] if variant == ONE_BY_ONE else []
+    return _install(world.bare(), PART, variant, run, jobs)
+
+
+def before(world: World, commit: str, dist: Path, run: int) -> First:
+    """The same with an earlier build."""
+    return _install(world.bare(dist), BEFORE, commit, run, [])
+
+
+def _install(meter: Meter, part: str, variant: str, run: int, jobs: list[str]) -> First:
     argv = [UPLOADED, "install", "--harden", "--trace", TRACE, *jobs]
-    census, before = Census(world.machine), world.machine.cgroup.cpu_seconds()
-    sample = meter.call(PART, variant, run, argv, env=ENVIRONMENT)
-    used = world.machine.cgroup.cpu_seconds() - before
-    return First(sample, round(used, 2), census.end(), world.machine.get(TRACE))
+    census, used = Census(meter.machine), meter.machine.cgroup.cpu_seconds()
+    sample = meter.call(part, variant, run, argv, env=ENVIRONMENT)
+    used = meter.machine.cgroup.cpu_seconds() - used
+    return First(sample, round(used, 2), census.end(), meter.machine.get(TRACE))
 
 
 def pairs(results: Results) -> list[tuple[First, First]]:

@@ -55,6 +55,8 @@ class Sample:
     status: int
     #: Peak resident memory in bytes, where it was watched.
     memory: int | None = None
+    #: How many changes the program reported, where it counts them.
+    changed: int | None = None
 
     def as_json(self) -> dict:
         return asdict(self)
@@ -65,6 +67,8 @@ class Meter:
 
     def __init__(self, machine: Machine, program: str) -> None:
         self.machine = machine
+        #: What the latest call printed.
+        self.said = ""
         machine.put(f"{DIRECTORY}/work", TIMED.format(command=f"{program} work", file=f"{DIRECTORY}/inner"), 0o755)
         machine.put(f"{DIRECTORY}/call", TIMED.format(command='"$@"', file=f"{DIRECTORY}/outer"), 0o755)
         machine.put(DROP_IN, f"[Service]\nExecStart=\nExecStart={DIRECTORY}/work\n")
@@ -88,8 +92,8 @@ class Meter:
         watching = Memory(self.machine) if watch else None
         done = self.machine.run([f"{DIRECTORY}/call", *argv], env=env, check=False, timeout=timeout)
         memory = watching.end() if watching else None
-        said = (done.stdout + done.stderr).decode(errors="replace")
-        assert done.returncode in expect, f"{part}, {variant}: `{' '.join(argv)}` ended with {done.returncode}:\n{said[-3000:]}"
+        self.said = (done.stdout + done.stderr).decode(errors="replace")
+        assert done.returncode in expect, f"{part}, {variant}: `{' '.join(argv)}` ended with {done.returncode}:\n{self.said[-3000:]}"
         wall, *cpu = self._times("outer")
         if self.machine.exists(f"{DIRECTORY}/inner"):
             cpu += self._times("inner")[1:]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import statistics
 from collections import Counter
 from pathlib import Path
@@ -14,23 +12,10 @@ from .drawing import timeline
 from .results import DIRECTORY, First, Results, Spread
 from .trace import Trace
 
-BEFORE = "before.json.gz"
-
-
-def keep_before(directory: Path, commit: str, trace: bytes) -> None:
-    """The trace of a first installation by an earlier commit, to be drawn beside that of now."""
-    Trace.read(trace)
-    kept = json.dumps({"commit": commit, "trace": json.loads(trace)}).encode()
-    at = directory / DIRECTORY
-    at.mkdir(parents=True, exist_ok=True)
-    (at / BEFORE).write_bytes(gzip.compress(kept, mtime=0))
-
-
-def typical(results: Results) -> First:
+def typical(runs: list[First]) -> First:
     """The installation whose time is nearest to the median."""
-    parallel = results.firsts_of(first.PARALLEL)
-    middle = statistics.median(run.sample.wall for run in parallel)
-    return min(parallel, key=lambda run: abs(run.sample.wall - middle))
+    middle = statistics.median(run.sample.wall for run in runs)
+    return min(runs, key=lambda run: abs(run.sample.wall - middle))
 
 
 def first_install(results: Results, drawn: Path) -> str:
@@ -45,21 +30,20 @@ def first_install(results: Results, drawn: Path) -> str:
     lines += ["", f"- One step after the other (`--jobs 1`) takes **{first.gain(results)}** times as long."]
     lines.append(f"- The longest chain of steps, each as long as alone: {first.chains(results)} s; CPU seconds of the machine ÷ processors:")
     lines.append(f"  {first.work(results)} s. Wall time is **{first.ratio(results)}** times the larger of the two.")
-    run = typical(results)
+    run = typical(results.firsts_of(first.PARALLEL))
     lines += ["", "Critical path of a typical run:", "", "| step | s |", "|---|---|"]
     lines += [f"| {step} | {seconds:.1f} |" for step, seconds in run.trace.critical if seconds >= 0.05]
-    lines += ["", *_timelines(run, drawn), *_shares(run), *_rails(run.work)]
+    lines += ["", *_timelines(results, run, drawn), *_shares(run), *_rails(run.work)]
     return "\n".join(lines)
 
 
-def _timelines(run: First, drawn: Path) -> list[str]:
-    """Now, and before where a trace of that was kept."""
+def _timelines(results: Results, run: First, drawn: Path) -> list[str]:
+    """Now, and before where that was measured too."""
     lines = []
-    if (drawn / BEFORE).exists():
-        before = json.loads(gzip.decompress((drawn / BEFORE).read_bytes()))
-        trace = Trace.read(json.dumps(before["trace"]))
-        (drawn / "timeline-before.svg").write_text(timeline(f"A first installation before this work (commit {before['commit']})", trace))
-        lines = [f"Before this work, commit {before['commit']}, {max(step.ended for step in trace.steps):.1f} s:", ""]
+    for commit in results.variants(first.BEFORE):
+        before = typical(results.firsts_of(commit))
+        (drawn / "timeline-before.svg").write_text(timeline(f"A first installation before this work (commit {commit})", before.trace))
+        lines += [f"Before this work, commit {commit}: {results.wall(first.BEFORE, commit)} s, measured in the same run. A typical one:", ""]
         lines += [f"![Timeline before]({DIRECTORY}/timeline-before.svg)", "", f"Now, {run.sample.wall:.1f} s:", ""]
     (drawn / "timeline.svg").write_text(timeline("A first installation", run.trace))
     return [*lines, f"![Timeline]({DIRECTORY}/timeline.svg)", "", f"The same to look into: [trace]({DIRECTORY}/{run.file}).", ""]

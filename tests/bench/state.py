@@ -79,3 +79,29 @@ def place(machine: Machine, archive: bytes) -> None:
     """Puts it onto another machine."""
     machine.put(ARCHIVE, archive, 0o600)
     machine.run(["tar", "-xf", ARCHIVE, "-C", DIRECTORY])
+
+
+#: Prints what is not as it was there; when the tools wrote something does not count.
+COMPARE = f"""
+tar --compare --numeric-owner --file {STATE}/files.tar --directory / 2>&1 | grep -v ': Mod time differs$' || true
+for package in {{packages}}; do
+    [ "$(dpkg-query -W -f '${{{{db:Status-Abbrev}}}}' "$package" 2>&1)" = 'ii ' ] || echo "$package is not installed"
+done
+[ "$(hostname)" = {{hostname}} ] || echo "the host is called $(hostname)"
+id -nG {{user}} | grep -qw sudo || echo "{{user}} has no sudo"
+for unit in docker fail2ban tootstrap-metadata; do systemctl is-active --quiet "$unit" || echo "$unit does not run"; done
+for port in 22/tcp 80/tcp 443/tcp 443/udp; do ufw status | grep -q "^$port .*ALLOW" || echo "$port is not open, or no firewall"; done
+"""
+#: Where containers are part of it.
+SERVES = """
+for service in caddy db redis web streaming sidekiq; do
+    docker compose --project-directory /opt/mastodon ps --format '{{.State}}' "$service" | grep -q running || echo "$service does not run"
+done
+[ "$(docker compose --project-directory /opt/mastodon exec -T db psql -U mastodon -d mastodon -tAc 'SELECT count(*) FROM users')" = 1 ] || echo "no owner"
+"""
+
+
+def differences(machine: Machine, containers: bool) -> list[str]:
+    """What a tool did not reach of the state that was placed for it; empty: it is the same."""
+    script = COMPARE.format(packages=" ".join(PACKAGES), hostname=FORM["subdomain"], user=FORM["user_name"])
+    return machine.sh(script + (SERVES if containers else "")).splitlines()

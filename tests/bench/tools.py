@@ -32,6 +32,8 @@ class Tool:
     argv: tuple[str, ...]
     #: Its second run works.
     again: bool
+    #: It starts the containers too.
+    containers: bool
     covers: str
 
     @property
@@ -46,6 +48,7 @@ ANSIBLE = Tool(
     "ansible/site.yml",
     (f"{state.DIRECTORY}/ansible/bin/ansible-playbook", "-i", "localhost,", "-e", "ansible_python_interpreter=/usr/bin/python3"),
     True,
+    True,
     "the whole server; not: status and the message of the day, resuming after a restart, doctor, asking the zone's own name servers, the certificate's "
     "arrival, refusing a machine that is in use, the judgement whether passwords and root may be refused, first values of settings, records",
 )
@@ -56,6 +59,7 @@ PYINFRA = Tool(
     "pyinfra/deploy.py",
     (f"{state.DIRECTORY}/pyinfra/bin/pyinfra", "-y", "@local"),
     True,
+    False,
     "the host part of the playbook: packages and their upgrade, files, user, services, firewall; no DNS, no containers",
 )
 SHELL = Tool(
@@ -65,6 +69,7 @@ SHELL = Tool(
     "shell/install.sh",
     ("sh",),
     False,
+    True,
     "the same as the playbook, once, without looking at anything first: the floor",
 )
 TOOLS = (ANSIBLE, PYINFRA, SHELL)

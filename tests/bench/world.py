@@ -29,11 +29,11 @@ class World:
         self.machine.put(*ACCOUNTING)
         self.machine.snapshot(BARE)
 
-    def bare(self) -> Meter:
-        """A fresh machine, up, with nothing but the binary, and nothing at Linode."""
+    def bare(self, dist: Path | None = None) -> Meter:
+        """A fresh machine, up, with nothing but the binary (or that of `dist`), and nothing at Linode."""
         fresh_world(self.bed)
         self.machine.restore(BARE)
-        Product.uploaded(self.machine, self.dist)
+        Product.uploaded(self.machine, dist or self.dist)
         return Meter(self.machine, UPLOADED)
 
     def settled(self) -> Meter:
