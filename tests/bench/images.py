@@ -12,6 +12,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from product import INSTALLED
@@ -19,6 +20,7 @@ from testbed import build
 from testbed import layout as where
 from testbed.build import cache
 
+from .census import Census
 from .measuring import Sample
 from .world import World
 
@@ -41,7 +43,9 @@ def call(world: World, variant: str, run: int) -> Sample:
     meter = world.settled()
     tag, _ = TAGS[variant]
     argv = [INSTALLED, "set", "images.streaming", f"ghcr.io/{REPOSITORY}:{tag}"]
-    return meter.call(PART, variant, run, argv, env={"LINODE_TOKEN": where.TOKEN}, watch=True)
+    census = Census(world.machine)
+    sample = meter.call(PART, variant, run, argv, env={"LINODE_TOKEN": where.TOKEN})
+    return replace(sample, memory=census.end().memory)
 
 
 def _fill(at: Path, below: Path) -> None:

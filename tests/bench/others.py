@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import first, tools
 from .goals import PAUSE
 from .results import NOTHING, Results, Spread
+from .trace import Trace
 
 
 def section(results: Results) -> str:
@@ -16,11 +17,11 @@ def section(results: Results) -> str:
     lines += ["installed. *Toolchain* is what must be installed before the first step, without the download of the Python packages. What the replaced"]
     lines += ["playbook does beyond that and cannot be had here is not counted: a clone of Mastodon's repository, a download of collections, a chown of"]
     lines += [f"the clone, certbot, and its fixed pause of {PAUSE} s for DNS, which stands only in the goal that names it.", ""]
-    lines += ["| | toolchain | first run | second run | second run, CPU |", "|---|---|---|---|---|"]
+    lines += ["| | toolchain | first run | second run | second run, CPU | which reports changes |", "|---|---|---|---|---|---|"]
     if results.has(NOTHING, 1):
-        lines.append(_row("tootstrap", "none", results.wall(first.PART, first.PARALLEL), *_both(results, NOTHING, "second install")))
+        lines.append(_row("tootstrap", "none", results.wall(first.PART, first.PARALLEL), *_both(results, NOTHING, "second install"), _own_changes(results)))
     for tool in measured:
-        again = _both(results, tool.name, tools.SECOND) if tool.again else ("–", "–")
+        again = (*_both(results, tool.name, tools.SECOND), _changes(results, tool)) if tool.again else ("–", "–", "–")
         lines.append(_row(" ".join([tool.name, *tool.wheels]), _wall(results, tool.name, tools.TOOLCHAIN), results.wall(tool.name, tools.FIRST), *again))
     lines += ["", *(f"- {line}" for line in _ratios(results, measured)), "", "What each covers:", ""]
     lines += [f"- **{tool.name}** ({tool.program.rpartition('/')[2]}): {tool.covers}." for tool in measured]
@@ -37,6 +38,16 @@ def _wall(results: Results, part: str, variant: str) -> Spread | str:
 
 def _both(results: Results, part: str, variant: str) -> tuple[Spread, Spread]:
     return results.wall(part, variant), results.cpu(part, variant)
+
+
+def _own_changes(results: Results) -> str:
+    """Of the second install that was traced."""
+    return str(sum(step.outcome == "changed" for step in Trace.read(results.again[0]).steps)) if results.again else "not counted"
+
+
+def _changes(results: Results, tool: tools.Tool) -> str:
+    counted = [sample.changed for sample in results.of(tool.name, tools.SECOND) if sample.changed is not None]
+    return str(max(counted)) if counted else "not counted"
 
 
 def _ratios(results: Results, measured: list[tools.Tool]) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from testbed import layout as where
@@ -35,6 +36,8 @@ class Tool:
     #: It starts the containers too.
     containers: bool
     covers: str
+    #: Where its last lines say how many changes it made.
+    counts: str = ""
 
     @property
     def venv(self) -> str:
@@ -51,6 +54,7 @@ ANSIBLE = Tool(
     True,
     "the whole server; not: status and the message of the day, resuming after a restart, doctor, asking the zone's own name servers, the certificate's "
     "arrival, refusing a machine that is in use, the judgement whether passwords and root may be refused, first values of settings, records",
+    r"changed=(\d+)",
 )
 PYINFRA = Tool(
     "pyinfra",
@@ -111,7 +115,9 @@ def call(tool: Tool, meter: Meter, variant: str, run: int) -> Sample:
     """One run of its program."""
     argv: Sequence[str] = [*tool.argv, f"{state.DIRECTORY}/{Path(tool.program).name}"]
     env = {"LINODE_TOKEN": where.TOKEN, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1", "LC_ALL": "C.UTF-8"}
-    return meter.call(tool.name, variant, run, argv, env=env)
+    sample = meter.call(tool.name, variant, run, argv, env=env)
+    counted = re.findall(tool.counts, meter.said) if tool.counts else []
+    return replace(sample, changed=int(counted[-1]) if counted else None)
 
 
 def size(tool: Tool, machine: Machine) -> int:
