@@ -9,17 +9,20 @@ STATE = Path("/opt/bench/state")
 state = json.loads((STATE / "state.json").read_text())
 
 
+def owned(item):
+    """Owner and mode. pyinfra compares names: a number without one, that of a container's user, it sets each time."""
+    name = {0: "root"}
+    return {"user": name.get(item["uid"], str(item["uid"])), "group": name.get(item["gid"], str(item["gid"])), "mode": item["mode"]}
+
+
 def put(item):
-    """One file of the state, with its owner and mode."""
-    source = str(STATE / "files" / item["path"].lstrip("/"))
-    return files.put(
-        name=item["path"], src=source, dest=item["path"], mode=item["mode"], user=str(item["uid"]), group=str(item["gid"]), create_remote_dir=True
-    )
+    """One file of the state."""
+    return files.put(name=item["path"], src=str(STATE / "files" / item["path"].lstrip("/")), dest=item["path"], **owned(item))
 
 
 apt.packages(name="Packages that the others need", packages=["ca-certificates", "curl", "sudo"], update=True, cache_time=3600)
 for item in state["directories"]:
-    files.directory(name=item["path"], path=item["path"], present=True, mode=item["mode"], user=str(item["uid"]), group=str(item["gid"]))
+    files.directory(name=item["path"], path=item["path"], present=True, **owned(item))
 placed = {item["path"]: put(item) for item in state["files"]}
 apt.update(name="Docker's repository is read", _if=placed["/etc/apt/sources.list.d/docker.list"].did_change)
 apt.packages(name="Packages", packages=state["packages"], no_recommends=True)
