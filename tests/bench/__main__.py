@@ -15,6 +15,7 @@ from product import RELEASED  # noqa: E402
 from testbed.bed import Bed  # noqa: E402
 from testbed.demo import title  # noqa: E402
 from testbed.layout import GIB  # noqa: E402
+from testbed.sh import BedError  # noqa: E402
 
 from . import about, again, first, growth, images, page, start, state, tools  # noqa: E402
 from .measuring import Sample  # noqa: E402
@@ -51,6 +52,7 @@ class Measuring:
         if self.commit:
             self.parts.append(first.BEFORE)
         self.archive = b""
+        self.failed: list[str] = []
 
     def all(self) -> None:
         """Everything once, as often as wanted; at the end what needs a machine that has grown."""
@@ -73,7 +75,14 @@ class Measuring:
         if part not in self.parts or self.results.has(recorded, run):
             return
         title(f"{time.strftime('%H:%M:%S')} {part}: run {run} of {self.rounds}")
-        measure(run)
+        kept = len(self.results.samples), len(self.results.firsts)
+        try:
+            measure(run)
+        except (AssertionError, BedError) as trouble:
+            # The others can do without it; --resume makes it again, as a whole.
+            del self.results.samples[kept[0] :], self.results.firsts[kept[1] :]
+            self.failed.append(f"{part}, run {run}")
+            print(f"FAILED: {trouble}", file=sys.stderr, flush=True)
         self.results.save(self.out)
 
     def before(self, run: int) -> None:
@@ -138,16 +147,18 @@ def main() -> int:
     options = arguments()
     binary = options.dist / RELEASED
     if options.page:
-        results = Results.load(options.out)
+        results, failed = Results.load(options.out), []
     else:
-        results = measure(options, about.computer(ROOT, binary), binary.stat().st_size)
+        results, failed = measure(options, about.computer(ROOT, binary), binary.stat().st_size)
     print(page.write(results, options.out))
-    return 0
+    if failed:
+        print(f"NOT MEASURED: {'; '.join(failed)}. With --resume only that is made again.", file=sys.stderr)
+    return 1 if failed else 0
 
 
-def measure(options: argparse.Namespace, computer: dict[str, str], size: int) -> Results:
-    """Everything that `options` want and was not measured yet."""
-    if options.resume:
+def measure(options: argparse.Namespace, computer: dict[str, str], size: int) -> tuple[Results, list[str]]:
+    """Everything that `options` want and was not measured yet; and what failed."""
+    if options.resume and Results.saved(options.out):
         results = Results.load(options.out)
         results.require_same(computer)
     else:
@@ -156,10 +167,11 @@ def measure(options: argparse.Namespace, computer: dict[str, str], size: int) ->
         tools.fetch(tool)
     registry = images.registry() if images.PART in options.parts else None
     with Bed(options.name, dist=options.dist, memory=8 * GIB, boot=False, registry=registry) as bed:
-        Measuring(World(bed, options.dist), results, options).all()
+        measuring = Measuring(World(bed, options.dist), results, options)
+        measuring.all()
         bed.machine.poweroff()
         bed.check_clock()
-    return results
+    return results, measuring.failed
 
 
 if __name__ == "__main__":

@@ -122,7 +122,8 @@ class Results:
     @property
     def idle(self) -> float:
         """Of the processors' time just before the calls that need least."""
-        return statistics.median(sample.idle for sample in self.samples if sample.part == NOTHING)
+        least = [sample.idle for sample in self.samples if sample.part == NOTHING]
+        return statistics.median(least or [sample.idle for sample in self.samples])
 
     @property
     def busy(self) -> bool:
@@ -143,6 +144,11 @@ class Results:
             known["second install"] = self.again[1].as_json()
         text = json.dumps(known | {"first installs": [first.as_json() for first in self.firsts]}, indent=1, ensure_ascii=False)
         (at / RAW).write_text(text + "\n")
+
+    @staticmethod
+    def saved(directory: Path) -> bool:
+        """Is there something to `load`?"""
+        return (directory / DIRECTORY / RAW).exists()
 
     @classmethod
     def load(cls, directory: Path) -> "Results":

@@ -106,7 +106,8 @@ def prepare(tool: Tool, meter: Meter, archive: bytes, run: int) -> list[Sample]:
     machine.run(["mkdir", "-p", f"{state.DIRECTORY}/wheels"])
     machine.run(["tar", "-xf", "-", "-C", f"{state.DIRECTORY}/wheels"], input=wheels)
     script = f"""
-        apt-get -q update && apt-get -q -y install --no-install-recommends python3-venv python3-apt
+        apt-get -q update
+        apt-get -q -y -o DPkg::Lock::Timeout=60 install --no-install-recommends python3-venv python3-apt
         python3 -m venv --system-site-packages {tool.venv}
         {tool.venv}/bin/pip install --quiet --no-index --find-links {state.DIRECTORY}/wheels {" ".join(tool.wheels)}
     """

@@ -5,20 +5,25 @@ set -eu
 state=/opt/bench/state
 export DEBIAN_FRONTEND=noninteractive
 value() { sed -n "s/^ \"$1\": \"\(.*\)\",\{0,1\}$/\1/p" "$state/state.json"; }
+apt() { apt-get -q -y -o DPkg::Lock::Timeout=60 "$@"; }
 compose() { docker compose --project-directory /opt/mastodon "$@"; }
 
-apt-get -q update
-apt-get -q -y install --no-install-recommends ca-certificates curl sudo
-api() { curl -fsS -H "Authorization: Bearer $LINODE_TOKEN" -H 'Content-Type: application/json' "https://api.linode.com/v4/$@"; }
+apt update
+apt install --no-install-recommends ca-certificates curl sudo
+api() { # PATH [OPTION …]
+    path=$1
+    shift
+    printf 'Authorization: Bearer %s\n' "$LINODE_TOKEN" | curl -fsS -H @- -H 'Content-Type: application/json' "https://api.linode.com/v4/$path" "$@"
+}
 site=$(value site)
 zone=$(api domains -d "{\"domain\":\"$(value domain)\",\"type\":\"master\",\"soa_email\":\"$(value contact)\",\"ttl_sec\":300}" | sed 's/.*"id": *\([0-9]*\).*/\1/')
 api "domains/$zone/records" -d "{\"type\":\"A\",\"name\":\"$(value subdomain)\",\"target\":\"$(value address4)\",\"ttl_sec\":300}" >/dev/null
 api "domains/$zone/records" -d "{\"type\":\"AAAA\",\"name\":\"$(value subdomain)\",\"target\":\"$(value address6)\",\"ttl_sec\":300}" >/dev/null
 
 tar -xpf "$state/files.tar" -C /
-apt-get -q update
-apt-get -q -y install --no-install-recommends pigz fail2ban python3-systemd unattended-upgrades ufw docker-ce docker-ce-cli containerd.io docker-compose-plugin
-apt-get -q -y dist-upgrade
+apt update
+apt install --no-install-recommends pigz fail2ban python3-systemd unattended-upgrades ufw docker-ce docker-ce-cli containerd.io docker-compose-plugin
+apt dist-upgrade
 hostname "$(value hostname)"
 value hostname >/etc/hostname
 echo "127.0.1.1 $site $(value hostname)" >>/etc/hosts
