@@ -14,11 +14,8 @@ from testbed import cgroup
 from testbed.machine import Machine
 
 AGENT = "tootstrap"
+CONTAINER = "[0-9a-f]{64}"
 TICKS = os.sysconf("SC_CLK_TCK")
-
-#: For the bare disk: every unit has its own account of processor time. On cgroup v1 systemd keeps none otherwise.
-ACCOUNTING = ("/etc/systemd/system.conf.d/bench.conf", "[Manager]\nDefaultCPUAccounting=yes\n")
-
 
 @dataclass(frozen=True)
 class Work:
@@ -31,7 +28,7 @@ class Work:
     memory: int = 0
     #: What the agent started, by program and verb, with everything that those started and waited for.
     commands: dict[str, float] = field(default_factory=dict)
-    #: By unit or container.
+    #: By unit or container. Of a unit that of its processes and of what those waited for, of a container all.
     units: dict[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict:
@@ -47,7 +44,12 @@ class Process:
         self.pid, self.groups = pid, groups
         self.looks, self.program, self.words = 0, "", list[str]()
         self.parent: Process | None = None
-        self.cpu, self.memory = 0.0, 0
+        self.children: list[Process] = []
+        #: Number of the census' round in which it was seen last.
+        self.seen = 0
+        #: Seconds: its own, of children that it waited for, and of both before the census.
+        self.own, self.waited, self.before = 0.0, 0.0, 0.0
+        self.memory = 0
 
     @property
     def is_ruby(self) -> bool:
@@ -62,27 +64,53 @@ class Process:
         return self.parent is not None and self.parent.is_agent and not self.is_agent
 
     @property
-    def name(self) -> str:
-        """`apt-get install`."""
-        verb = next((word for word in self.words[1:] if re.fullmatch("[a-z][a-z-]+", word)), "")
-        return f"{self.program} {verb}".strip()
+    def unit(self) -> str:
+        """The last part of its control group's name."""
+        found = re.search(r"(?:name=systemd|0:):(.*)", self.groups)
+        return found[1].rpartition("/")[2] if found else ""
 
-    def look(self, others: dict[str, "Process"]) -> None:
+    @property
+    def leads(self) -> bool:
+        """Nobody of its unit waits for it. PID 1 waits for everybody."""
+        return self.parent is None or self.parent.unit != self.unit or self.parent.is_init
+
+    @property
+    def is_init(self) -> bool:
+        return self.program == "systemd" and (self.parent is None or self.parent.program == "systemd-nspawn")
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of it, of what it waited for, and of what still ran when it was seen last; since the census began."""
+        waited = 0.0 if self.is_init else self.waited
+        return self.own + waited - self.before + sum(child.cpu for child in self.children if child.seen >= self.seen and not child.leads)
+
+    @property
+    def name(self) -> str:
+        """`apt-get install`; of a script its own name."""
+        words = self.words[1:] if self.program.startswith(("python", "perl")) else self.words
+        verb = next((word for word in words[1:] if re.fullmatch("[a-z][a-z-]+", word)), "")
+        program = os.path.basename(words[0]) if words and words[0] else "too short to be seen"
+        return f"{program} {verb}".strip()
+
+    def look(self, others: dict[str, "Process"], number: int) -> None:
         self.looks += 1
-        if self.looks > self.YOUNG and not self.is_agent and not self.started_by_agent:
-            return
         try:
             at = Path("/proc") / self.pid
             stat = (at / "stat").read_text().rpartition(")")[2].split()
             self.parent = others.get(stat[1], self.parent)
-            self.cpu = sum(map(int, stat[11:15])) / TICKS
-            self.program = os.path.basename(os.readlink(at / "exe")).removesuffix(" (deleted)")
-            self.words = (at / "cmdline").read_text(errors="replace").strip("\0").split("\0")
+            self.own, self.waited = ((int(a) + int(b)) / TICKS for a, b in (stat[11:13], stat[13:15]))
+            self.seen = number
+            if self.looks <= self.YOUNG:
+                self.groups = (at / "cgroup").read_text()
+                self.program = os.path.basename(os.readlink(at / "exe")).removesuffix(" (deleted)")
+                self.words = (at / "cmdline").read_text(errors="replace").strip("\0").split("\0")
             if self.is_agent:
                 peak = re.search(r"VmHWM:\s*(\d+)", (at / "status").read_text())
                 self.memory = int(peak[1]) << 10 if peak else 0
         except (FileNotFoundError, ProcessLookupError):
             return
+        if number == 0:
+            self.before = self.own + (0.0 if self.is_init else self.waited)
 
 
 class Census(threading.Thread):
@@ -95,6 +123,7 @@ class Census(threading.Thread):
         self.live: dict[str, Process] = {}
         self.all: list[Process] = []
         self.foreign: set[str] = set()
+        self.rounds = 0
         self.accounts = Accounts(machine)
         self.trouble: Exception | None = None
         self.over = threading.Event()
@@ -121,19 +150,23 @@ class Census(threading.Thread):
             else:
                 self.foreign.add(pid)
         for process in self.live.values():
-            process.look(self.live)
+            process.look(self.live, self.rounds)
+        self.rounds += 1
 
     def end(self) -> Work:
         self.over.set()
         self.join()
         if self.trouble:
             raise self.trouble
+        for process in self.all:
+            if process.parent:
+                process.parent.children.append(process)
         rails = [process for process in self.all if process.is_ruby and not (process.parent and process.parent.is_ruby)]
         commands: Counter[str] = Counter()
         for process in self.all:
             if process.started_by_agent:
                 commands[process.name] += process.cpu
-        memory = max((process.memory for process in self.all), default=0)
+        memory = max((process.memory for process in self.all if process.is_agent), default=0)
         assert memory, "no tootstrap was seen at work"
         return Work([" ".join(process.words) for process in rails], memory, dict(commands), self._units())
 
@@ -143,15 +176,18 @@ class Census(threading.Thread):
         names = dict(line.split() for line in listed.splitlines())
         units: Counter[str] = Counter()
         for path, seconds in self.accounts.used().items():
-            found = re.search(r"[0-9a-f]{64}", path)
-            units[f"container {names.get(found[0], 'that ran once')}" if found else path.rpartition("/")[2]] += seconds
+            found = re.search(CONTAINER, path)
+            units[f"container {names.get(found[0], 'that ran once')}" if found else path] += seconds
+        for process in self.all:
+            if process.leads and not re.search(CONTAINER, process.unit):
+                units[process.unit] += process.cpu
         return {name: round(seconds, 2) for name, seconds in units.most_common() if seconds >= 0.05}
 
 
 class Accounts:
-    """The processor time of the control groups of units and containers; that of a group that is gone is what it last was."""
+    """The processor time of the control groups of containers; that of a group that is gone is what it last was."""
 
-    PATTERNS = ("system.slice/*", "init.scope", "user.slice", "docker/*")
+    PATTERNS = ("docker/*", "system.slice/docker-*.scope")
 
     def __init__(self, machine: Machine) -> None:
         controller = "cpuacct" if cgroup.host_is_v1() else ""

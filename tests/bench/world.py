@@ -11,7 +11,6 @@ from testbed import layout as where
 from testbed.bed import Bed
 from testbed.demo import FORM
 
-from .census import ACCOUNTING
 from .measuring import Meter
 
 BARE, DONE = "bare", "installed"
@@ -26,7 +25,6 @@ class World:
     def __init__(self, bed: Bed, dist: Path) -> None:
         self.bed, self.dist = bed, dist
         self.machine = bed.machine
-        self.machine.put(*ACCOUNTING)
         self.machine.snapshot(BARE)
 
     def bare(self, dist: Path | None = None) -> Meter:
