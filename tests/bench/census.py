@@ -21,7 +21,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 class Work:
     """What was seen. Seconds are processor time."""
 
-    #: Command lines of the Ruby processes whose parent is none: each is a boot of Rails, or of what `bundle exec` started. Workers that
+    #: Command lines of the new Ruby processes whose parent is none: each is a boot of Rails, or of what `bundle exec` started. Workers that
     #: Puma forks are not.
     rails: list[str] = field(default_factory=list)
     #: The agent's peak resident memory, in bytes.
@@ -45,8 +45,9 @@ class Process:
         self.looks, self.program, self.words = 0, "", list[str]()
         self.parent: Process | None = None
         self.children: list[Process] = []
-        #: Number of the census' round in which it was seen last.
+        #: Number of the census' round in which it was seen last. What is there in round 0 was there before.
         self.seen = 0
+        self.existed = False
         #: Seconds: its own, of children that it waited for, and of both before the census.
         self.own, self.waited, self.before = 0.0, 0.0, 0.0
         self.memory = 0
@@ -110,6 +111,7 @@ class Process:
         except (FileNotFoundError, ProcessLookupError):
             return
         if number == 0:
+            self.existed = True
             self.before = self.own + (0.0 if self.is_init else self.waited)
 
 
@@ -127,6 +129,7 @@ class Census(threading.Thread):
         self.accounts = Accounts(machine)
         self.trouble: Exception | None = None
         self.over = threading.Event()
+        self._look()
         self.start()
 
     def run(self) -> None:
@@ -161,7 +164,7 @@ class Census(threading.Thread):
         for process in self.all:
             if process.parent:
                 process.parent.children.append(process)
-        rails = [process for process in self.all if process.is_ruby and not (process.parent and process.parent.is_ruby)]
+        rails = [process for process in self.all if process.is_ruby and not process.existed and not (process.parent and process.parent.is_ruby)]
         commands: Counter[str] = Counter()
         for process in self.all:
             if process.started_by_agent:
