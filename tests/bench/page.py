@@ -8,6 +8,9 @@ from . import first, goals, growth, images, others, profile, tools
 from .drawing import Bar, Linear, Logarithmic, bars
 from .results import DIRECTORY, NOTHING, QUIET, RAW, TRACES, Results, Spread
 
+#: Beside the raw data.
+WHY = "why.md"
+
 HEAD = """\
 # Performance
 
@@ -32,7 +35,7 @@ def write(results: Results, directory: Path) -> Path:
     """Into `directory`; returns the page. What was not measured yet is left out."""
     drawn = directory / DIRECTORY
     drawn.mkdir(parents=True, exist_ok=True)
-    sections = [_head(results), goals.table(results)]
+    sections = [_head(results), goals.table(results), _why(drawn)]
     if results.has(NOTHING, 1):
         sections += [_nothing(results, drawn), profile.second(results), profile.first_install(results, drawn)]
     sections += [others.section(results), _growth(results), _pulling(results)]
@@ -46,6 +49,12 @@ def _head(results: Results) -> str:
     rounds = ", ".join(f"{part} {results.rounds(part)}" for part in results.parts)
     head = HEAD.format(rounds=rounds, machine=machine, directory=DIRECTORY, raw=RAW, traces=TRACES)
     return head + (BUSY.format(idle=results.idle, quiet=QUIET) if results.busy else "")
+
+
+def _why(drawn: Path) -> str:
+    """What somebody wrote about the goals that were not reached; the only words here that no program wrote, and no figures."""
+    words = drawn / WHY
+    return f"### Why\n\n{words.read_text().strip()}\n" if words.exists() else ""
 
 
 def _nothing(results: Results, drawn: Path) -> str:
