@@ -136,6 +136,8 @@ class Results:
         """Into DIRECTORY below `directory`."""
         at = directory / DIRECTORY
         (at / TRACES).mkdir(parents=True, exist_ok=True)
+        for stale in (at / TRACES).glob("*.json.gz"):
+            stale.unlink()
         for first in self.firsts:
             (at / first.file).write_bytes(_packed(first.raw))
         known = {"machine": self.machine, "binary": self.binary, "samples": [sample.as_json() for sample in self.samples]}
