@@ -72,7 +72,7 @@ class Process:
 
     @property
     def leads(self) -> bool:
-        """Nobody of its unit waits for it. PID 1 waits for everybody."""
+        """Nobody of its unit but PID 1 waits for it."""
         return self.parent is None or self.parent.unit != self.unit or self.parent.is_init
 
     @property
@@ -80,10 +80,14 @@ class Process:
         return self.program == "systemd" and (self.parent is None or self.parent.program == "systemd-nspawn")
 
     @property
+    def spent(self) -> float:
+        """Seconds of it and of what it waited for. PID 1 waits for everybody, a shim for its container: that is not their work."""
+        return self.own + (0.0 if self.is_init or self.program.startswith("containerd-shim") else self.waited)
+
+    @property
     def cpu(self) -> float:
-        """Seconds of it, of what it waited for, and of what still ran when it was seen last; since the census began."""
-        waited = 0.0 if self.is_init else self.waited
-        return self.own + waited - self.before + sum(child.cpu for child in self.children if child.seen >= self.seen and not child.leads)
+        """`spent`, and what still ran when it was seen last; since the census began."""
+        return self.spent - self.before + sum(child.cpu for child in self.children if child.seen >= self.seen and not child.leads)
 
     @property
     def name(self) -> str:
@@ -112,7 +116,7 @@ class Process:
             return
         if number == 0:
             self.existed = True
-            self.before = self.own + (0.0 if self.is_init else self.waited)
+            self.before = self.spent
 
 
 class Census(threading.Thread):
@@ -171,14 +175,15 @@ class Census(threading.Thread):
                 commands[process.name] += process.cpu
         memory = max((process.memory for process in self.all if process.is_agent), default=0)
         assert memory, "no tootstrap was seen at work"
-        return Work([" ".join(process.words) for process in rails], memory, dict(commands), self._units())
+        spent = {name: round(seconds, 2) for name, seconds in commands.items()}
+        return Work([" ".join(process.words) for process in rails], memory, spent, self._units())
 
     def _units(self) -> dict[str, float]:
         """With containers by their names; those that are gone are the ones that something was run in once."""
         listed = self.machine.sh("! command -v docker >/dev/null || docker ps --all --no-trunc --format '{{.ID}} {{.Names}}'")
         names = dict(line.split() for line in listed.splitlines())
         units: Counter[str] = Counter()
-        for path, seconds in self.accounts.used().items():
+        for path, seconds in self.accounts.spent.items():
             found = re.search(CONTAINER, path)
             units[f"container {names.get(found[0], 'that ran once')}" if found else path] += seconds
         for process in self.all:
@@ -196,6 +201,7 @@ class Accounts:
         controller = "cpuacct" if cgroup.host_is_v1() else ""
         self.root = machine.cgroup.of(controller)
         self.last: dict[str, float] = {}
+        #: Seconds of each since the beginning.
         self.spent: Counter[str] = Counter()
         self.look()
         self.spent.clear()
@@ -211,17 +217,14 @@ class Accounts:
                     self.spent[path] += used - before if used >= before else used
                     self.last[path] = used
 
-    def used(self) -> dict[str, float]:
-        """Seconds of each since the beginning."""
-        return dict(self.spent)
-
     @staticmethod
     def _used(group: Path) -> float | None:
         try:
             if cgroup.host_is_v1():
                 return int((group / "cpuacct.usage").read_text()) / 1e9
             return int((group / "cpu.stat").read_text().split()[1]) / 1e6
-        except (FileNotFoundError, NotADirectoryError, OSError):
+        except OSError:
+            # Gone meanwhile, or a file among the groups.
             return None
 
 
