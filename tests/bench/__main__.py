@@ -106,6 +106,8 @@ class Measuring:
         self._require_state()
         meter = self.world.bare()
         self._keep(tools.prepare(tool, meter, self.archive, run))
+        if tool.wheels:
+            self.results.sizes[tool.name] = tools.size(tool, self.world.machine)
         self._keep([tools.call(tool, meter, tools.FIRST, run)])
         differing = state.differences(self.world.machine, tool.containers)
         assert not differing, f"{tool.name} did not reach the state: {differing}"

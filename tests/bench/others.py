@@ -22,7 +22,7 @@ def section(results: Results) -> str:
         lines.append(_row("tootstrap", "none", results.wall(first.PART, first.PARALLEL), *_both(results, NOTHING, "second install"), _own_changes(results)))
     for tool in measured:
         again = (*_both(results, tool.name, tools.SECOND), _changes(results, tool)) if tool.again else ("–", "–", "–")
-        lines.append(_row(" ".join([tool.name, *tool.wheels]), _wall(results, tool.name, tools.TOOLCHAIN), results.wall(tool.name, tools.FIRST), *again))
+        lines.append(_row(" ".join([tool.name, *tool.wheels]), _toolchain(results, tool), results.wall(tool.name, tools.FIRST), *again))
     lines += ["", *(f"- {line}" for line in _ratios(results, measured)), "", "What each covers:", ""]
     lines += [f"- **{tool.name}** ({tool.program.rpartition('/')[2]}): {tool.covers}." for tool in measured]
     return "\n".join([*lines, ""])
@@ -32,8 +32,10 @@ def _row(*cells: object) -> str:
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def _wall(results: Results, part: str, variant: str) -> Spread | str:
-    return results.wall(part, variant) if results.of(part, variant) else "none"
+def _toolchain(results: Results, tool: tools.Tool) -> str:
+    if not tool.wheels:
+        return "none"
+    return f"{results.wall(tool.name, tools.TOOLCHAIN)}; {results.sizes[tool.name] / 1e6:.0f} MB"
 
 
 def _both(results: Results, part: str, variant: str) -> tuple[Spread, Spread]:

@@ -80,6 +80,8 @@ class Results:
     firsts: list[First] = field(default_factory=list)
     #: The file of a second install's trace, and what was seen of it from outside.
     again: tuple[bytes, Work] | None = None
+    #: Bytes of each other tool's toolchain on the machine.
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def of(self, part: str, variant: str) -> list[Sample]:
         return [sample for sample in self.samples if (sample.part, sample.variant) == (part, variant)]
@@ -140,7 +142,7 @@ class Results:
             stale.unlink()
         for first in self.firsts:
             (at / first.file).write_bytes(_packed(first.raw))
-        known = {"machine": self.machine, "binary": self.binary, "samples": [sample.as_json() for sample in self.samples]}
+        known = {"machine": self.machine, "binary": self.binary, "toolchains": self.sizes, "samples": [sample.as_json() for sample in self.samples]}
         if self.again:
             (at / SECOND).write_bytes(_packed(self.again[0]))
             known["second install"] = self.again[1].as_json()
@@ -159,7 +161,7 @@ class Results:
         known = json.loads((at / RAW).read_text())
         samples = [Sample(**sample) for sample in known["samples"]]
         again = (_unpacked(at / SECOND), Work(**known["second install"])) if "second install" in known else None
-        return cls(known["machine"], known["binary"], samples, list(_firsts(at, known)), again)
+        return cls(known["machine"], known["binary"], samples, list(_firsts(at, known)), again, known["toolchains"])
 
     def require_same(self, machine: dict[str, str]) -> None:
         """Figures of two builds or computers do not go onto one page."""

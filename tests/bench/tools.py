@@ -53,7 +53,7 @@ ANSIBLE = Tool(
     True,
     True,
     "the whole server; not: status and the message of the day, resuming after a restart, doctor, asking the zone's own name servers, the certificate's "
-    "arrival, refusing a machine that is in use, the judgement whether passwords and root may be refused, first values of settings, records",
+    "arrival, refusing a machine that is in use, the judgement whether passwords and root may be refused, first values of settings, a record of what was made",
     r"changed=(\d+)",
 )
 PYINFRA = Tool(
