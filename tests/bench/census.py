@@ -26,7 +26,7 @@ class Work:
     rails: list[str] = field(default_factory=list)
     #: The agent's peak resident memory, in bytes.
     memory: int = 0
-    #: What the agent started, by program and verb, with everything that those started and waited for.
+    #: The agent itself, and what it started, by program and verb, with everything that those started and waited for.
     commands: dict[str, float] = field(default_factory=dict)
     #: By unit or container. Of a unit that of its processes and of what those waited for, of a container all.
     units: dict[str, float] = field(default_factory=dict)
@@ -173,6 +173,8 @@ class Census(threading.Thread):
         for process in self.all:
             if process.started_by_agent:
                 commands[process.name] += process.cpu
+            elif process.is_agent:
+                commands["tootstrap itself"] += process.own
         memory = max((process.memory for process in self.all if process.is_agent), default=0)
         assert memory, "no tootstrap was seen at work"
         spent = {name: round(seconds, 2) for name, seconds in commands.items()}
@@ -188,7 +190,7 @@ class Census(threading.Thread):
             units[f"container {names.get(found[0], 'that ran once')}" if found else path] += seconds
         for process in self.all:
             if process.leads and not re.search(CONTAINER, process.unit):
-                units[process.unit] += process.cpu
+                units[process.unit or "outside of units"] += process.cpu
         return {name: round(seconds, 2) for name, seconds in units.most_common() if seconds >= 0.05}
 
 

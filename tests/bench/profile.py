@@ -55,7 +55,7 @@ def _shares(run: First, shown: int = 12) -> list[str]:
     listed = list(run.work.units.items())[:shown]
     rest = run.machine_cpu - sum(seconds for _, seconds in listed)
     lines += [f"| {name} | {seconds:.1f} | {seconds / run.machine_cpu:.0%} |" for name, seconds in [*listed, ("everything else", rest)]]
-    lines += ["", "`tootstrap-work.service` is the agent with all that it starts itself:", "", "| command, with what it starts | s |", "|---|---|"]
+    lines += ["", "`tootstrap-work.service` is the agent with all that it starts:", "", "| command, with what it starts | s |", "|---|---|"]
     commands = Counter(run.work.commands).most_common(shown)
     return [*lines, *(f"| `{name}` | {seconds:.1f} |" for name, seconds in commands if seconds >= 0.05), ""]
 
