@@ -46,7 +46,7 @@ test: setup ## Everything, from format to end to end; closes with how many passe
 deny: setup ## Licences, bans, sources and, if the database can be had, advisories of every crate
 	$(PYTHON) tests/run.py deny
 
-fuzz: setup ## A million executions of every fuzz target (about an hour): target/reliability/fuzz/fuzz.json
+fuzz: setup ## A million executions of every fuzz target (about an hour): docs/reliability/fuzz.json
 	tests/fuzz/run.py
 
 test-faults: dist ## Every fault on the real machine, all fuzzing, deny.toml (≤ 3 h); writes docs/reliability.md

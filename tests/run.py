@@ -52,11 +52,11 @@ def cargo_test(argv: list[str]) -> Result:
     return result
 
 
-def pytest(paths: list[str]) -> Result:
-    """Counts from pytest's own machine-readable report. No test at all is a failure."""
+def pytest(paths: list[str], **variables: str) -> Result:
+    """Counts from pytest's own machine-readable report. No test at all is a failure. `variables`: of the environment."""
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         argv = [PYTHON, "-m", "pytest", "-ra", "--color=no", "-p", "no:cacheprovider", f"--junitxml={report.name}", *paths]
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "tests"), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "tests"), "PYTHONDONTWRITEBYTECODE": "1"} | variables
         code = subprocess.run(argv, cwd=ROOT, env=environment, check=False).returncode
         content = Path(report.name).read_text()
     if not content:
@@ -106,7 +106,8 @@ STAGES = {
     "bed-cache": lambda: plain(["env", "PYTHONPATH=tests", PYTHON, "-m", "testbed.build"]),
     "testbed": lambda: pytest(["tests/testbed"]),
     "e2e": lambda: pytest(["tests/e2e"]),
-    "faults-quick": lambda: pytest(["tests/faults", "-m", "quick"]),
+    # The records of the repository are those of whole runs.
+    "faults-quick": lambda: pytest(["tests/faults", "-m", "quick"], TOOTSTRAP_RESULTS=str(ROOT / "target" / "reliability")),
 }
 
 #: Run only when named: `make test-faults`.

@@ -1,7 +1,12 @@
-"""What the fault tests found: one case a test, kept as JSON outside the checkout's sources until report.py writes docs/reliability.md from it."""
+"""What the fault tests found: one case a test, a line of docs/reliability/MODULE.jsonl, which report.py writes docs/reliability.md from.
+
+The records belong to the repository, so that the whole can be run in parts, by several people and over weeks: a case that runs again replaces its
+line, the others stay.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -13,8 +18,10 @@ from pathlib import Path
 
 from product import RELEASED
 
-#: Results of earlier runs stay until their case runs again, so that the whole can be run in parts.
-DIRECTORY = Path(os.environ.get("TOOTSTRAP_RESULTS") or Path(__file__).parents[2] / "target" / "reliability")
+DIRECTORY = Path(os.environ.get("TOOTSTRAP_RESULTS") or Path(__file__).parents[2] / "docs" / "reliability")
+
+#: The `binary` of a case that was taken over from a page of before the records were kept.
+EARLIER = "earlier"
 
 
 @dataclass
@@ -51,11 +58,27 @@ class Results:
     binary: str
 
     def keep(self, case: Case) -> None:
-        """Replaces what an earlier run said about the same case."""
+        """Replaces what an earlier run said about the same case. Other runs may keep theirs at the same time."""
         case.binary = self.binary
         DIRECTORY.mkdir(parents=True, exist_ok=True)
-        path = DIRECTORY / f"{hashlib.sha256(case.id.encode()).hexdigest()[:16]}.json"
-        path.write_text(json.dumps(asdict(case), indent=1, ensure_ascii=False) + "\n")
+        with _alone():
+            path = DIRECTORY / f"{case.id.partition('::')[0]}.jsonl"
+            known = {known.id: known for known in _cases(path)} | {case.id: case}
+            path.write_text("".join(json.dumps(asdict(known[id]), ensure_ascii=False) + "\n" for id in sorted(known)))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    directory = os.open(DIRECTORY, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+
+
+def _cases(path: Path) -> list[Case]:
+    return [Case(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def fingerprint_of(dist: Path) -> str:
@@ -63,4 +86,4 @@ def fingerprint_of(dist: Path) -> str:
 
 
 def all_cases() -> list[Case]:
-    return [Case(**json.loads(path.read_text())) for path in sorted(DIRECTORY.glob("*.json"))]
+    return [case for path in sorted(DIRECTORY.glob("*.jsonl")) for case in _cases(path)]

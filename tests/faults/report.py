@@ -1,4 +1,4 @@
-"""Writes docs/reliability.md from the results of the fault tests: `report.py`."""
+"""Writes docs/reliability.md from the records in docs/reliability: `report.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "e2e"), str(TESTS / "faults")]
 
-from cases import DIRECTORY, Case, all_cases  # noqa: E402
+from cases import DIRECTORY, EARLIER, Case, all_cases  # noqa: E402
 
 PAGE = TESTS.parent / "docs" / "reliability.md"
 #: Written by hand: remaining findings and why they are left, defects found on the way.
@@ -19,9 +19,10 @@ NOTES = TESTS / "faults" / "notes.md"
 HEAD = """\
 # Reliability: what was tried, and what happened
 
-Written by `make test-faults` (`tests/faults/report.py`); do not edit. Each line is one test in `tests/faults/` on a real Debian 11 machine in the
-pocket internet, with the unmodified binary. *Seconds*: until everything was as wanted again, on the machine that ran the test. Afterwards, in
-every case that passed: a further `tootstrap install` changes nothing, and secrets, accounts and posts made before are what they were.
+Written by `make test-faults` (`tests/faults/report.py`) from the records in [reliability/](reliability/); do not edit. Each line is one test in
+`tests/faults/` on a real Debian 11 machine in the pocket internet, with the unmodified binary. *Seconds*: until everything was as wanted again, on
+the machine that ran the test. Afterwards, in every case that passed: a further `tootstrap install` changes nothing, and secrets, accounts and
+posts made before are what they were.
 """
 
 
@@ -42,9 +43,7 @@ def page(cases: list[Case]) -> str:
     counts = sum((Counter(case.counts) for case in cases), Counter())
     counts["fuzz executions"] = sum(row["executions"] for row in fuzz_runs())
     failed = sum(not case.passed for case in cases)
-    binaries = sorted({case.binary for case in cases})
-    parts = [HEAD]
-    parts.append(f"{len(cases)} cases, {failed} failed. Binaries tried (SHA-256, first digits): {', '.join(f'`{name}`' for name in binaries)}.\n")
+    parts = [HEAD, f"{len(cases)} cases, {failed} failed. {tried(cases)}\n"]
     if +counts:
         parts.append("| counted | number |\n|---|---:|\n" + "\n".join(f"| {what} | {number:,} |" for what, number in sorted((+counts).items())) + "\n")
     for group, members in sorted(groups.items()):
@@ -56,9 +55,21 @@ def page(cases: list[Case]) -> str:
     return "\n".join(parts)
 
 
+def tried(cases: list[Case]) -> str:
+    """Which binaries the cases ran with, and how many with each."""
+    number = Counter(case.binary for case in cases)
+    earlier = number.pop(EARLIER, 0)
+    said = []
+    if number:
+        said.append("Binaries tried (SHA-256, first digits): " + ", ".join(f"`{name}` ({number[name]} cases)" for name in sorted(number)) + ".")
+    if earlier:
+        said.append(f"{earlier} cases ran before there were records: their lines are those of the page of then, and what they count is what they say.")
+    return "\n".join(said)
+
+
 def fuzz_runs() -> list[dict]:
     """What tests/fuzz/run.py wrote, a target a row."""
-    path = DIRECTORY / "fuzz" / "fuzz.json"
+    path = DIRECTORY / "fuzz.json"
     return json.loads(path.read_text())["fuzz"] if path.exists() else []
 
 

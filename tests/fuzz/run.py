@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILT = ROOT / "target" / "fuzz"
 CACHE = Path(os.environ.get("TOOTSTRAP_CACHE") or Path.home() / ".cache" / "tootstrap") / "fuzz"
-RESULTS = Path(os.environ.get("TOOTSTRAP_RESULTS") or ROOT / "target" / "reliability") / "fuzz" / "fuzz.json"
+RESULTS = Path(os.environ.get("TOOTSTRAP_RESULTS") or ROOT / "docs" / "reliability") / "fuzz.json"
 TRIPLE = "x86_64-unknown-linux-gnu"
 
 #: What cargo-fuzz passes with `--sanitizer none`, but for comparisons of numbers: they took half of the time.
@@ -45,13 +45,13 @@ MOST_CRASHES = 5
 
 @dataclass
 class Result:
-    """One line of the report. `corpus` counts the inputs that each reach something that no other does."""
+    """One line of the report. `corpus` counts the inputs that each reach something that no other does, where it was noted."""
 
     target: str
     executions: int
     seconds: int
     crashes: int
-    corpus: int
+    corpus: int | None
 
 
 def names() -> list[str]:
