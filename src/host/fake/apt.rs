@@ -32,8 +32,8 @@ pub(crate) struct Apt {
 const BRINGS: &[(&str, &[&str], &[&str])] = &[
     ("docker-ce", &["dockerd", "iptables", "ip6tables"], &["docker.service"]),
     ("docker-ce-cli", &["docker"], &[]),
-    ("docker.io", &["docker", "dockerd", "iptables", "ip6tables"], &["docker.service", "containerd.service"]),
-    ("containerd.io", &["containerd"], &["containerd.service"]),
+    ("docker.io", &["docker", "dockerd", "ctr", "iptables", "ip6tables"], &["docker.service", "containerd.service"]),
+    ("containerd.io", &["containerd", "ctr"], &["containerd.service"]),
     ("docker-compose-plugin", &[], &[]),
     ("ufw", &["ufw", "iptables", "ip6tables"], &[]),
     ("fail2ban", &["fail2ban-client"], &["fail2ban.service"]),

@@ -41,7 +41,14 @@ pub(super) fn systemctl(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             machine.systemd.units.values_mut().for_each(|unit| unit.stale = false);
             Some(Reply::changed(""))
         }
-        ["systemctl", "stop", "docker.socket", unit] => Some(change(machine, "stop", false, unit)?),
+        ["systemctl", "stop", "docker.socket", units @ ..] => {
+            units.iter().map(|unit| change(machine, "stop", false, unit)).last().flatten()
+        }
+        // It wants containerd, which therefore starts with it.
+        ["systemctl", "start", unit @ "docker.service"] if machine.systemd.units.contains_key("containerd.service") => {
+            change(machine, "start", false, "containerd.service")?;
+            change(machine, "start", false, unit)
+        }
         ["systemctl", verb, unit] => Some(change(machine, verb, false, unit)?),
         ["systemctl", "start", "--no-block", unit] => Some(change(machine, "start", false, unit)?),
         ["systemctl", verb, "--now", unit] => Some(change(machine, verb, true, unit)?),

@@ -3,6 +3,9 @@
 //! Docker syncs its records of an image, not the files in it: after a power cut it takes files that are empty for whole ones, and what it
 //! unpacked for an image that never became complete for layers that it need not fetch. So a stamp says, from before the first pull until
 //! everything is on the disk, in which boot which images are being pulled. Images that were here before are not in it and are not touched.
+//!
+//! The same holds where Docker leaves its images to containerd, the default of new installations from Docker 29 on: a layer that was unpacked
+//! is never looked at again, nor unpacked anew when its image is removed and pulled once more (containerd/containerd#8973).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,6 +21,10 @@ use crate::host::{Cmd, Host, Kind, Probe};
 const STAMP: &str = "docker/pulling";
 /// Where Docker keeps images and their layers, unless it leaves them to containerd: then these are not there.
 const STORE: [&str; 2] = ["/var/lib/docker/image", "/var/lib/docker/overlay2"];
+/// Where containerd keeps what it has, for Docker and for others.
+const CONTAINERD: &str = "/var/lib/containerd";
+/// What Docker calls its own part of containerd, and that of its plugins.
+const NAMESPACES: [&str; 2] = ["moby", "plugins.moby"];
 
 /// Nothing is left of pulls that a power cut interrupted, and the pulls that follow are noted.
 #[derive(Debug)]
@@ -91,22 +98,40 @@ impl PullsBegun {
     }
 }
 
-/// Docker runs again afterwards, also if its store could not be emptied.
+/// Docker runs again afterwards, and containerd with it, also if their stores could not be emptied.
 async fn empty_store(host: &dyn Host) -> anyhow::Result<()> {
     let mut store = Vec::new();
     for directory in STORE {
-        if host.stat(Path::new(directory)).await?.is_some_and(|stat| stat.kind == Kind::Directory) {
+        if is_directory(host.probe(), directory).await? {
             store.push(directory);
         }
+    }
+    let mut units = vec!["docker.socket", "docker.service"];
+    if is_dockers_alone(host.probe()).await? {
+        store.push(CONTAINERD);
+        units.push("containerd.service");
     }
     if store.is_empty() {
         return Ok(());
     }
-    host.run(&Cmd::new("systemctl").args(["stop", "docker.socket", "docker.service"])).await?;
+    host.run(&Cmd::new("systemctl").arg("stop").args(units)).await?;
     let emptied = host.run(&Cmd::new("find").args(store).args(["-mindepth", "1", "-delete"])).await;
     let started = host.run(&Cmd::new("systemctl").args(["start", "docker.service"])).await;
     emptied.and(started)?;
     Ok(())
+}
+
+async fn is_directory(host: &dyn Probe, path: &str) -> anyhow::Result<bool> {
+    Ok(host.stat(Path::new(path)).await?.is_some_and(|stat| stat.kind == Kind::Directory))
+}
+
+/// containerd has a store, and nobody but Docker keeps anything in it.
+async fn is_dockers_alone(host: &dyn Probe) -> anyhow::Result<bool> {
+    if host.which("ctr").await.is_none() || !is_directory(host, CONTAINERD).await? {
+        return Ok(false);
+    }
+    let said = host.query(&Cmd::new("ctr").args(["namespaces", "list", "--quiet"])).await?;
+    Ok(said.success() && said.stdout.lines().all(|name| NAMESPACES.contains(&name)))
 }
 
 /// Docker has no container, no image with a name, and no installation was ever completed with it.
@@ -166,7 +191,9 @@ impl Resource for PullsSynced {
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let root = api::root(host.probe()).await?;
-        host.run(&Cmd::new("sync").args(["--file-system", &root])).await?;
+        let sync = Cmd::new("sync").args(["--file-system", &root]);
+        let with_containerd = is_directory(host.probe(), CONTAINERD).await?;
+        host.run(&if with_containerd { sync.arg(CONTAINERD) } else { sync }).await?;
         stamp::remove(host, STAMP).await
     }
 }
@@ -270,6 +297,45 @@ mod tests {
             assert_eq!(log.iter().any(|line| line.contains("systemctl")), !expected.is_empty(), "{log:?}");
             assert_eq!(host.machine().systemd.units["docker.service"].active, "active");
         }
+    }
+
+    /// Docker leaves its images to containerd, in which there are these namespaces.
+    async fn with_containerd(namespaces: &'static [&'static str]) -> FakeHost {
+        let host = after_a_power_cut().await;
+        for path in STORE {
+            host.machine().nodes.remove(Path::new(path));
+        }
+        host.machine().place(CONTAINERD, Kind::Directory, "", 0o711);
+        host.machine().docker.namespaces = namespaces;
+        host
+    }
+
+    #[tokio::test]
+    async fn what_docker_left_to_containerd_is_emptied_as_well() {
+        for namespaces in [&["moby"][..], &["moby", "plugins.moby"], &[]] {
+            let host = with_containerd(namespaces).await;
+            let log = converge(&host, &pulls(true)).await;
+            let stop = "run systemctl stop docker.socket docker.service containerd.service";
+            let empty = "run find /var/lib/containerd -mindepth 1 -delete";
+            assert_eq!(log, [&format!("run docker image rm --force {REDIS}"), stop, empty, "run systemctl start docker.service", NOTE]);
+            for unit in ["docker.service", "containerd.service"] {
+                assert_eq!(host.machine().systemd.units[unit].active, "active", "{unit}");
+            }
+        }
+        let host = with_containerd(&["moby"]).await;
+        let sync = "run sync --file-system /var/lib/docker /var/lib/containerd";
+        converge(&host, &pulls(true)).await;
+        assert_eq!(converge(&host, &PullsSynced).await[0], sync);
+    }
+
+    #[tokio::test]
+    async fn what_others_keep_in_containerd_stays() {
+        let host = with_containerd(&["k8s.io", "moby"]).await;
+        assert_eq!(converge(&host, &pulls(true)).await, [&format!("run docker image rm --force {REDIS}"), NOTE]);
+        // One without its client cannot be asked whose it is.
+        let host = with_containerd(&["moby"]).await;
+        host.machine().programs.remove("ctr");
+        assert_eq!(converge(&host, &pulls(true)).await, [&format!("run docker image rm --force {REDIS}"), NOTE]);
     }
 
     #[tokio::test]

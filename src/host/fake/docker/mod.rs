@@ -19,6 +19,9 @@ pub(crate) use mastodon::{FakeUser, Tables};
 /// What `compose.yaml` defines.
 const SERVICES: [&str; 6] = ["db", "redis", "web", "sidekiq", "streaming", "caddy"];
 
+/// Where containerd keeps what it has.
+const CONTAINERD: &str = "/var/lib/containerd";
+
 /// PostgreSQL's data directory.
 const CLUSTER: &str = "/opt/mastodon/postgres/17";
 
@@ -32,6 +35,8 @@ pub(crate) struct Docker {
     /// Where the daemon keeps what it has.
     pub(crate) root: &'static str,
     pub(crate) images: BTreeSet<String>,
+    /// Who keeps something in containerd.
+    pub(crate) namespaces: &'static [&'static str],
     /// Digests of images that are not the first ones of their tag.
     pub(crate) digests: BTreeMap<String, String>,
     /// Containers of our project by service.
@@ -84,6 +89,7 @@ impl Default for Docker {
             compose: "2.26.1-4",
             root: "/var/lib/docker",
             images: BTreeSet::new(),
+            namespaces: &["moby"],
             digests: BTreeMap::new(),
             containers: BTreeMap::new(),
             never_healthy: BTreeSet::new(),
@@ -180,11 +186,18 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             Some(if runs { Reply::read(machine.docker.loaded.clone()) } else { Reply::read("").status(7, "") })
         }
         ["sync", "/opt/mastodon/postgres/17/pg_hba.conf"] => Some(Reply::changed("")),
-        ["sync", "--file-system", path] if *path == machine.docker.root => Some(Reply::changed("")),
+        ["sync", "--file-system", path] | ["sync", "--file-system", path, CONTAINERD] if *path == machine.docker.root => {
+            Some(Reply::changed(""))
+        }
+        ["ctr", "namespaces", "list", "--quiet"] => {
+            let names = machine.docker.namespaces.iter().map(|name| format!("{name}\n"));
+            Some(Reply::read(names.collect::<String>()).status(i32::from(!is_on(machine, "containerd.service")), ""))
+        }
         ["find", store @ .., "-mindepth", "1", "-delete"]
-            if !store.is_empty() && store.iter().all(|path| matches!(*path, "/var/lib/docker/image" | "/var/lib/docker/overlay2")) =>
+            if !store.is_empty()
+                && store.iter().all(|path| matches!(*path, "/var/lib/docker/image" | "/var/lib/docker/overlay2" | CONTAINERD)) =>
         {
-            let off = machine.systemd.units.get("docker.service").is_none_or(|unit| unit.active != "active");
+            let off = !is_on(machine, "docker.service") && !(store.contains(&CONTAINERD) && is_on(machine, "containerd.service"));
             let there = store.iter().all(|path| machine.nodes.contains_key(Path::new(path)));
             machine.docker.images.clear();
             Some(Reply::changed("").status(i32::from(!off || !there), ""))
@@ -201,13 +214,17 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             let none = || Reply::read("").status(1, "docker: 'compose' is not a docker command.");
             Some(if has_plugin { Reply::read(format!("{}\n", machine.docker.compose)) } else { none() })
         }
-        ["docker", ..] if machine.systemd.units.get("docker.service").is_none_or(|unit| unit.active != "active") => Some(
+        ["docker", ..] if !is_on(machine, "docker.service") => Some(
             Reply::read("").status(1, "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"),
         ),
         ["docker", "compose", "--project-directory", "/opt/mastodon", words @ ..] => compose(machine, cmd, words),
         ["docker", words @ ..] => engine(machine, cmd, words),
         _ => None,
     }
+}
+
+fn is_on(machine: &Machine, unit: &str) -> bool {
+    machine.systemd.units.get(unit).is_some_and(|unit| unit.active == "active")
 }
 
 fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
@@ -348,7 +365,7 @@ fn wait(machine: &mut Machine, services: &[&str]) -> Reply {
 /// The daemon's socket.
 pub(super) fn daemon(machine: &mut Machine, request: &Request) -> Option<Response> {
     request.socket.as_ref().filter(|path| path.as_path() == Path::new(SOCKET))?;
-    if machine.systemd.units.get("docker.service").is_none_or(|unit| unit.active != "active") {
+    if !is_on(machine, "docker.service") {
         return Some(LOST);
     }
     let json = |value: &serde_json::Value| Response { status: 200, body: value.to_string().into_bytes(), ..Response::default() };
