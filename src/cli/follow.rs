@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::exit::{End, Exit, Trouble};
 use super::{install, lock, progress, tell_error};
-use crate::report::{Counts, Event, Follower, Json, Listing, Plain, Renderer, Terminal, journal, render};
+use crate::report::{Counts, Event, Follower, Json, Listing, Paint, Plain, Renderer, Terminal, journal, render};
 
 /// How often the journal is looked at.
 pub(super) const EVERY: Duration = Duration::from_millis(100);
@@ -22,18 +22,28 @@ pub(super) fn renderer(json: bool) -> Box<dyn Renderer> {
     if json {
         return Box::new(Json::new(out));
     }
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    if out.is_terminal() && !dumb {
-        let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if is_screen() {
         let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
-        return Box::new(Terminal::new(out, width, color));
+        return Box::new(Terminal::new(out, width, paint()));
     }
     Box::new(Plain::new(out))
 }
 
 /// How to tell a preview.
 pub(super) fn listing(json: bool) -> Box<dyn Renderer> {
-    if json { renderer(true) } else { Box::new(Listing::new(std::io::stdout())) }
+    if json { renderer(true) } else { Box::new(Listing::new(std::io::stdout(), paint())) }
+}
+
+/// Whether standard output is a terminal on which something can be redrawn.
+fn is_screen() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    std::io::stdout().is_terminal() && !dumb
+}
+
+/// Colours on a terminal, if the operator does not object.
+fn paint() -> Paint {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if is_screen() && wanted { Paint::Colors } else { Paint::Plain }
 }
 
 /// Reads news from the journal and tells them.

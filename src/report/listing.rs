@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use super::paint::{BOLD, CYAN, GREEN, Paint, RED, YELLOW};
 use super::words::{self, Endings};
 use super::{Download, Event, Outcome, Renderer, StepInfo};
 use crate::resource::Change;
@@ -13,6 +14,7 @@ const AFTER_SHOWN: usize = 3;
 /// Writes one listing when the preview ends.
 pub struct Listing<W> {
     out: W,
+    paint: Paint,
     /// Ids in the plan's order.
     order: Vec<String>,
     steps: BTreeMap<String, (Outcome, Vec<Change>)>,
@@ -24,9 +26,10 @@ pub struct Listing<W> {
 
 impl<W: Write + Send> Listing<W> {
     /// To this writer.
-    pub fn new(out: W) -> Self {
+    pub fn new(out: W, paint: Paint) -> Self {
         Self {
             out,
+            paint,
             order: Vec::new(),
             steps: BTreeMap::new(),
             waits_for: BTreeMap::new(),
@@ -52,12 +55,12 @@ impl<W: Write + Send> Listing<W> {
             let (of, _) = id.split_once('/').unwrap_or((id, ""));
             if group != of {
                 group = of;
-                writeln!(self.out, "{group}")?;
+                writeln!(self.out, "{}", self.paint.paint(BOLD, group))?;
             }
             for line in words::wrap(&format!("  {id}{}", self.after(id)), 76) {
                 writeln!(self.out, "{line}")?;
             }
-            changes.iter().try_for_each(|change| write_change(&mut self.out, change))?;
+            changes.iter().try_for_each(|change| write_change(&mut self.out, self.paint, change))?;
         }
         for (after, ids) in unknown {
             writeln!(self.out, "not known before {after}")?;
@@ -114,16 +117,26 @@ impl<W: Write + Send> Listing<W> {
     }
 }
 
-fn write_change(out: &mut impl Write, change: &Change) -> io::Result<()> {
+fn write_change(out: &mut impl Write, paint: Paint, change: &Change) -> io::Result<()> {
     for line in words::wrap(&words::sentence(change), 74) {
         writeln!(out, "    {line}")?;
     }
     if let Change::Text { diff, .. } = change {
         for line in diff.lines() {
-            writeln!(out, "{}", format!("      {line}").trim_end())?;
+            writeln!(out, "{}", in_colors(paint, line, format!("      {line}").trim_end()))?;
         }
     }
     Ok(())
+}
+
+/// As the first character of a diff's line wants it.
+fn in_colors(paint: Paint, line: &str, shown: &str) -> String {
+    match line.chars().next() {
+        Some('+') => paint.paint(GREEN, shown),
+        Some('-') => paint.paint(RED, shown),
+        Some('@') => paint.paint(CYAN, shown),
+        _ => shown.to_owned(),
+    }
 }
 
 impl<W: Write + Send> Renderer for Listing<W> {
@@ -141,7 +154,8 @@ impl<W: Write + Send> Renderer for Listing<W> {
             }
             Event::Note { text, .. } => {
                 for (index, line) in words::wrap(text, 76).iter().enumerate() {
-                    writeln!(self.out, "{} {line}", if index == 0 { "!" } else { " " })?;
+                    let mark = if index == 0 { self.paint.paint(YELLOW, "!") } else { " ".into() };
+                    writeln!(self.out, "{mark} {line}")?;
                 }
             }
             Event::Finished { counts, seconds, .. } => {
@@ -165,8 +179,12 @@ mod tests {
     use crate::report::{Counts, sample};
 
     fn told(events: &[Event]) -> String {
+        painted(events, Paint::Plain)
+    }
+
+    fn painted(events: &[Event], paint: Paint) -> String {
         let mut out = Vec::new();
-        let mut listing = Listing::new(&mut out);
+        let mut listing = Listing::new(&mut out, paint);
         for event in events {
             listing.event(event).unwrap();
         }
@@ -256,5 +274,27 @@ Plan: 3 to change, 2 not known yet, 1 unchanged, 1 waiting (7 things, 0.8 s).
 
 "]]
         );
+    }
+
+    #[test]
+    fn a_diff_has_colours_where_they_are_wanted() {
+        let diff = "@@ -1 +1,2 @@\n-old\n+new\n + as it was\n".into();
+        let changes = vec![Change::Text { path: "/etc/motd".into(), diff }];
+        let steps = vec![StepInfo::new("base/motd", "file /etc/motd")];
+        let started = Event::Started { at: sample::at(0), version: "0.1.0".into(), preview: true, steps };
+        let step = sample::step(0, "base/motd", "file /etc/motd", Outcome::Pending, changes, 0.1);
+        let counts = Counts { pending: 1, ..Counts::default() };
+        let events = [started, step, Event::Finished { at: sample::at(1), counts, seconds: 1.0, complete: true }];
+        let text = painted(&events, Paint::Colors);
+        for line in [
+            "\x1b[1mbase\x1b[0m",
+            "\x1b[36m      @@ -1 +1,2 @@\x1b[0m",
+            "\x1b[31m      -old\x1b[0m",
+            "\x1b[32m      +new\x1b[0m",
+            "       + as it was",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line:?}: {text:?}");
+        }
+        assert!(!told(&events).contains('\x1b'));
     }
 }

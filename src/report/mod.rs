@@ -8,8 +8,10 @@ mod json;
 mod listing;
 pub mod made;
 pub mod page;
+mod paint;
 mod plain;
 mod problem;
+mod quick;
 mod redact;
 mod render;
 #[cfg(test)]
@@ -25,6 +27,7 @@ pub use json::Json;
 pub use listing::Listing;
 pub use made::Made;
 pub use page::Page;
+pub use paint::Paint;
 pub use plain::Plain;
 pub use problem::{Problem, WithRemedy};
 pub use redact::Redactor;

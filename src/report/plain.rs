@@ -1,12 +1,15 @@
-//! For logs and consoles: one line an event, at most 78 columns, no movement, a heartbeat (users-and-rivals.md §5.4).
+//! For logs and consoles: at most 78 columns, no movement, a heartbeat (users-and-rivals.md §5.4). What takes a moment or longer has a line when
+//! it begins and one when it ends; what is done in passing is told together.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use jiff::Timestamp;
 
+use super::quick::{MOMENT, Quick};
 use super::words::{self, Endings};
 use super::{Event, Outcome, Renderer};
+use crate::resource::Change;
 
 /// Columns of a line.
 const WIDTH: usize = 78;
@@ -14,16 +17,23 @@ const WIDTH: usize = 78;
 /// At most so many seconds pass without a line.
 const SILENCE: f64 = 15.0;
 
-/// Writes a line an event.
+/// Writes what happens line by line.
 pub struct Plain<W> {
     out: W,
     began: Timestamp,
     last_line: Timestamp,
-    running: BTreeMap<String, Timestamp>,
+    running: BTreeMap<String, Running>,
+    quick: Quick,
     /// Who holds the lock that a step's command waits for, by step.
     lock_holders: BTreeMap<String, String>,
     under_way: bool,
     endings: Endings,
+}
+
+struct Running {
+    since: Timestamp,
+    /// What it is about to change, until that has been told.
+    untold: Option<Vec<Change>>,
 }
 
 impl<W: Write + Send> Plain<W> {
@@ -35,6 +45,7 @@ impl<W: Write + Send> Plain<W> {
             began: now,
             last_line: now,
             running: BTreeMap::new(),
+            quick: Quick::default(),
             lock_holders: BTreeMap::new(),
             under_way: false,
             endings: Endings::default(),
@@ -57,19 +68,45 @@ impl<W: Write + Send> Plain<W> {
         self.out.flush()
     }
 
+    fn say_all(&mut self, at: Timestamp, sentences: &[String]) -> io::Result<()> {
+        sentences.iter().try_for_each(|sentence| self.say(at, sentence))
+    }
+
+    /// Tells what is old enough: what was done in passing, and what goes on for longer than that.
+    fn catch_up(&mut self, now: Timestamp) -> io::Result<()> {
+        let done = self.quick.due(now);
+        self.say_all(now, &done)?;
+        let begun: Vec<_> = self.running.iter_mut().filter_map(|(id, step)| step.begun(id, now)).collect();
+        self.say_all(now, &begun)
+    }
+
     fn prefix(&mut self, at: Timestamp) -> String {
         self.last_line = self.last_line.max(at);
         format!("[tootstrap {}] ", words::clock(words::seconds_between(self.began, at)))
     }
 
-    fn step(&mut self, at: Timestamp, id: &str, outcome: &Outcome, seconds: f64) -> io::Result<()> {
-        self.running.remove(id);
+    fn step(&mut self, at: Timestamp, id: &str, outcome: &Outcome, changes: &[Change], seconds: f64) -> io::Result<()> {
+        let ended = self.running.remove(id);
         self.lock_holders.remove(id);
+        self.catch_up(at)?;
         match outcome {
             Outcome::Unchanged | Outcome::Pending | Outcome::Unknown { .. } | Outcome::Blocked { .. } | Outcome::Stopped => Ok(()),
-            Outcome::Changed => self.line(at, &format!("{id}: done in {}", words::duration(seconds))),
+            Outcome::Changed => self.changed(at, id, ended, changes, seconds),
             Outcome::Waiting { what, .. } => self.say(at, &format!("{id}: still waiting for {what}")),
-            Outcome::Failed { why, .. } => self.line(at, &format!("FAILED {id}: {why}")),
+            Outcome::Failed { why, .. } => self.say(at, &format!("FAILED {id}: {}", words::headline(why))),
+        }
+    }
+
+    fn changed(&mut self, at: Timestamp, id: &str, ended: Option<Running>, changes: &[Change], seconds: f64) -> io::Result<()> {
+        match ended {
+            Some(Running { untold: None, .. }) => self.say(at, &format!("{id}: done in {}", words::duration(seconds))),
+            Some(step) if words::seconds_between(step.since, at) >= MOMENT => {
+                self.say(at, &format!("{id}: {}, done in {}", words::first_of(changes), words::duration(seconds)))
+            }
+            _ => {
+                self.quick.add(at, id, changes);
+                Ok(())
+            }
         }
     }
 
@@ -81,9 +118,21 @@ impl<W: Write + Send> Plain<W> {
     fn finish(&mut self, at: Timestamp, summary: &str) -> io::Result<()> {
         self.under_way = false;
         self.running.clear();
+        let done = self.quick.all();
+        self.say_all(at, &done)?;
         let endings = self.endings.text();
         self.out.write_all(endings.as_bytes())?;
         self.say(at, summary)
+    }
+}
+
+impl Running {
+    /// What it changes, if it has been at it for a moment and nobody was told.
+    fn begun(&mut self, id: &str, now: Timestamp) -> Option<String> {
+        if words::seconds_between(self.since, now) < MOMENT {
+            return None;
+        }
+        self.untold.take().map(|changes| format!("{id}: {}", words::first_of(&changes)))
     }
 }
 
@@ -92,15 +141,16 @@ impl<W: Write + Send> Renderer for Plain<W> {
         self.endings.see(event);
         match event {
             Event::Started { at, version, steps, .. } => {
+                self.running.clear();
                 (self.began, self.last_line, self.under_way) = (*at, *at, true);
                 self.line(*at, &format!("version {version}, {} to check", words::count(steps.len(), "thing")))
             }
             Event::Applying { at, id, changes } => {
-                self.running.insert(id.clone(), *at);
-                self.line(*at, &format!("{id}: {}", words::first_of(changes)))
+                self.running.entry(id.clone()).or_insert(Running { since: *at, untold: None }).untold = Some(changes.clone());
+                self.catch_up(*at)
             }
             Event::Waiting { at, id, what } => {
-                self.running.insert(id.clone(), *at);
+                self.running.entry(id.clone()).or_insert(Running { since: *at, untold: None }).untold = None;
                 self.say(*at, &format!("{id}: waiting for {what}"))
             }
             Event::Output { id, line } => {
@@ -110,7 +160,7 @@ impl<W: Write + Send> Renderer for Plain<W> {
                 };
                 Ok(())
             }
-            Event::Step { at, id, outcome, seconds, .. } => self.step(*at, id, outcome, *seconds),
+            Event::Step { at, id, outcome, changes, seconds, .. } => self.step(*at, id, outcome, changes, *seconds),
             // Previews are told as a list.
             Event::Span { .. } | Event::Downloads { .. } => Ok(()),
             Event::Note { at, text } => self.say(*at, text),
@@ -119,10 +169,14 @@ impl<W: Write + Send> Renderer for Plain<W> {
     }
 
     fn tick(&mut self, now: Timestamp) -> io::Result<()> {
-        if !self.under_way || words::seconds_between(self.last_line, now) < SILENCE {
+        if !self.under_way {
             return Ok(());
         }
-        let running: Vec<_> = self.running.iter().map(|(id, since)| self.still(id, *since, now)).collect();
+        self.catch_up(now)?;
+        if words::seconds_between(self.last_line, now) < SILENCE {
+            return Ok(());
+        }
+        let running: Vec<_> = self.running.iter().map(|(id, step)| self.still(id, step.since, now)).collect();
         let text = if running.is_empty() { "still checking".into() } else { format!("still at {}", running.join(", ")) };
         // Who is in the way must not be cut off.
         if self.lock_holders.is_empty() { self.line(now, &text) } else { self.say(now, &text) }
@@ -151,20 +205,21 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert_data_eq!(
             text,
-            str![[r"
+            str![[r#"
 [tootstrap 00:00] version 0.1.0, 2 things to check
-[tootstrap 00:01] dns/record-a-social.example.org: create the A record social…
-[tootstrap 00:02] dns/record-a-social.example.org: done in 0.8 s
+[tootstrap 00:02] dns/record-a-social.example.org: create the A record
+[tootstrap 00:02]   social.example.org → 203.0.113.10, done in 0.8 s
 [tootstrap 00:02] dns/published: waiting for ns1.linode.com to
 [tootstrap 00:02]   ns5.linode.com to answer 203.0.113.10 for
 [tootstrap 00:02]   social.example.org
-[tootstrap 00:03] docker/packages: install docker-ce (and 1 more)
 [tootstrap 00:04] Debian 11 has been out of support since 2026-08-31: no
 [tootstrap 00:04]   more security updates come for it.
-[tootstrap 00:19] still at dns/published (00:17), docker/packages (00:16)
-[tootstrap 00:34] still at dns/published (00:32), docker/packages (00:31)
-[tootstrap 00:49] still at dns/published (00:47), docker/packages (00:46)
-[tootstrap 01:04] FAILED docker/packages: `apt-get install` ended with status…
+[tootstrap 00:05] docker/packages: install docker-ce (and 1 more)
+[tootstrap 00:20] still at dns/published (00:18), docker/packages (00:17)
+[tootstrap 00:35] still at dns/published (00:33), docker/packages (00:32)
+[tootstrap 00:50] still at dns/published (00:48), docker/packages (00:47)
+[tootstrap 01:04] FAILED docker/packages: `apt-get install` ended with
+[tootstrap 01:04]   status 100…
 [tootstrap 01:05] dns/published: still waiting for ns1.linode.com to
 [tootstrap 01:05]   ns5.linode.com to answer 203.0.113.10 for
 [tootstrap 01:05]   social.example.org
@@ -186,7 +241,7 @@ WAITING dns/published
 [tootstrap 01:05] Result: 1 changed, 1 unchanged, 1 waiting, 1 failed, 1 not
 [tootstrap 01:05]   tried (5 things, 1 min 5 s).
 
-"]]
+"#]]
         );
     }
 
@@ -201,6 +256,7 @@ WAITING dns/published
         for event in [started, Event::Applying { at: sample::at(0), id: id(), changes }, Event::Output { id: id(), line: held.into() }] {
             plain.event(&event).unwrap();
         }
+        plain.tick(sample::at(1)).unwrap();
         plain.tick(sample::at(20)).unwrap();
         plain.event(&Event::Output { id: id(), line: "Setting up ufw".into() }).unwrap();
         plain.tick(sample::at(40)).unwrap();

@@ -5,28 +5,27 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
+use super::paint::{DIM, GREEN, Paint, RED, YELLOW};
+use super::quick::{MOMENT, Quick};
 use super::words::{self, Endings};
 use super::{Event, Outcome, Renderer};
+use crate::resource::Change;
 
 /// How many running steps are shown at most.
 const SHOWN: usize = 6;
-
-const GREEN: &str = "\x1b[32m";
-const RED: &str = "\x1b[31m";
-const YELLOW: &str = "\x1b[33m";
-const DIM: &str = "\x1b[2m";
 
 /// Draws on a terminal.
 pub struct Terminal<W> {
     out: W,
     width: usize,
-    color: bool,
+    paint: Paint,
     began: Timestamp,
     now: Timestamp,
     under_way: bool,
     total: usize,
     ended: usize,
     running: BTreeMap<String, Running>,
+    quick: Quick,
     /// How many lines stand below that are redrawn.
     drawn: usize,
     endings: Endings,
@@ -38,43 +37,39 @@ struct Running {
 }
 
 impl<W: Write + Send> Terminal<W> {
-    /// On a terminal with so many columns. Colours only if the operator does not object (`NO_COLOR`).
-    pub fn new(out: W, width: usize, color: bool) -> Self {
+    /// On a terminal with so many columns.
+    pub fn new(out: W, width: usize, paint: Paint) -> Self {
         let now = Timestamp::now();
         Self {
             out,
             width: width.clamp(40, 100) - 1,
-            color,
+            paint,
             began: now,
             now,
             under_way: false,
             total: 0,
             ended: 0,
             running: BTreeMap::new(),
+            quick: Quick::default(),
             drawn: 0,
             endings: Endings::default(),
         }
     }
 
-    fn paint(&self, color: &str, text: &str) -> String {
-        if self.color { format!("{color}{text}\x1b[0m") } else { text.to_owned() }
-    }
-
-    /// One line that stays, with a mark before it and a time after it.
+    /// What stays, with a mark before it and a time at the end of its first line.
     fn keep(&mut self, color: &str, mark: &str, text: &str, time: &str) -> io::Result<()> {
-        let room = self.width.saturating_sub(4 + time.chars().count() + 1);
-        let text = words::cut(text, room);
-        let gap = " ".repeat(room.saturating_sub(text.chars().count()));
-        let (mark, time) = (self.paint(color, mark), self.paint(DIM, time));
-        writeln!(self.out, "{}", format!("  {mark} {text}{gap} {time}").trim_end())
-    }
-
-    fn keep_all(&mut self, color: &str, mark: &str, text: &str) -> io::Result<()> {
-        let mark = self.paint(color, mark);
-        for (index, line) in words::wrap(text, self.width - 4).iter().enumerate() {
-            writeln!(self.out, "  {} {line}", if index == 0 { mark.as_str() } else { " " })?;
+        let room = self.width.saturating_sub(4 + if time.is_empty() { 0 } else { time.chars().count() + 1 });
+        let (mark, time) = (self.paint.paint(color, mark), self.paint.paint(DIM, time));
+        for (index, line) in words::wrap(text, room).iter().enumerate() {
+            let gap = " ".repeat(room.saturating_sub(line.chars().count()));
+            let shown = if index == 0 { format!("  {mark} {line}{gap} {time}") } else { format!("    {line}") };
+            writeln!(self.out, "{}", shown.trim_end())?;
         }
         Ok(())
+    }
+
+    fn keep_quick(&mut self, sentences: &[String]) -> io::Result<()> {
+        sentences.iter().try_for_each(|sentence| self.keep(GREEN, "✓", sentence, ""))
     }
 
     /// Takes away what is redrawn.
@@ -100,23 +95,27 @@ impl<W: Write + Send> Terminal<W> {
             let head = format!("  · {id} {}", words::clock(words::seconds_between(step.since, self.now)));
             let room = self.width.saturating_sub(head.chars().count() + 2);
             let last = words::cut(&step.last, room);
-            if room < 8 || last.is_empty() { words::cut(&head, self.width) } else { format!("{head}  {}", self.paint(DIM, &last)) }
+            if room < 8 || last.is_empty() { words::cut(&head, self.width) } else { format!("{head}  {}", self.paint.paint(DIM, &last)) }
         };
         let mut lines: Vec<_> = self.running.iter().take(SHOWN).map(line).collect();
         let more = self.running.len().saturating_sub(SHOWN);
         let more = if more > 0 { format!(", {more} more under way") } else { String::new() };
         let clock = words::clock(words::seconds_between(self.began, self.now));
-        lines.push(self.paint(DIM, &words::cut(&format!("  {}/{} done, {clock}{more}", self.ended, self.total), self.width)));
+        lines.push(self.paint.paint(DIM, &words::cut(&format!("  {}/{} done, {clock}{more}", self.ended, self.total), self.width)));
         lines
     }
 
-    fn step(&mut self, id: &str, outcome: &Outcome, what: &str, seconds: f64) -> io::Result<()> {
-        self.running.remove(id);
+    fn step(&mut self, at: Timestamp, id: &str, outcome: &Outcome, changes: &[Change], seconds: f64) -> io::Result<()> {
+        let lasted = self.running.remove(id).map_or(0.0, |step| words::seconds_between(step.since, at));
         self.ended += 1;
         match outcome {
-            Outcome::Changed => self.keep(GREEN, "✓", &format!("{id}: {what}"), &words::duration(seconds)),
-            Outcome::Failed { why, .. } => self.keep(RED, "✗", &format!("{id}: {why}"), &words::duration(seconds)),
-            Outcome::Waiting { what, .. } => self.keep_all(YELLOW, "!", &format!("{id}: still waiting for {what}")),
+            Outcome::Changed if lasted < MOMENT => {
+                self.quick.add(at, id, changes);
+                Ok(())
+            }
+            Outcome::Changed => self.keep(GREEN, "✓", &format!("{id}: {}", words::first_of(changes)), &words::duration(seconds)),
+            Outcome::Failed { why, .. } => self.keep(RED, "✗", &format!("{id}: {}", words::headline(why)), &words::duration(seconds)),
+            Outcome::Waiting { what, .. } => self.keep(YELLOW, "!", &format!("{id}: still waiting for {what}"), ""),
             _ => Ok(()),
         }
     }
@@ -137,12 +136,18 @@ impl<W: Write + Send> Terminal<W> {
                 }
                 Ok(())
             }
-            Event::Step { id, outcome, changes, seconds, .. } => self.step(id, outcome, &words::first_of(changes), *seconds),
+            Event::Step { at, id, outcome, changes, seconds, .. } => {
+                let done = self.quick.due(*at);
+                self.keep_quick(&done)?;
+                self.step(*at, id, outcome, changes, *seconds)
+            }
             // Previews are told as a list.
             Event::Span { .. } | Event::Downloads { .. } => Ok(()),
-            Event::Note { text, .. } => self.keep_all(YELLOW, "!", text),
+            Event::Note { text, .. } => self.keep(YELLOW, "!", text, ""),
             Event::Finished { counts, seconds, .. } => {
                 self.under_way = false;
+                let done = self.quick.all();
+                self.keep_quick(&done)?;
                 let endings = self.endings.text();
                 let summary = words::wrap(&words::summary(counts, *seconds, self.endings.preview), self.width).join("\n");
                 write!(self.out, "\n{endings}{summary}\n")
@@ -175,6 +180,8 @@ impl<W: Write + Send> Renderer for Terminal<W> {
             return Ok(());
         }
         self.clear()?;
+        let done = self.quick.due(now);
+        self.keep_quick(&done)?;
         self.draw()
     }
 }
@@ -206,7 +213,7 @@ mod tests {
 
     fn after(count: usize) -> String {
         let mut out = Vec::new();
-        let mut terminal = Terminal::new(&mut out, 80, false);
+        let mut terminal = Terminal::new(&mut out, 80, Paint::Plain);
         for event in &sample::run()[..count] {
             terminal.event(event).unwrap();
         }
@@ -224,7 +231,8 @@ mod tests {
             after(8),
             str![[r"
 tootstrap 0.1.0 checks 2 things
-  ✓ dns/record-a-social.example.org: create the A record social.example.… 0.8 s
+  ✓ dns/record-a-social.example.org: create the A record                  0.8 s
+    social.example.org → 203.0.113.10
   ! Debian 11 has been out of support since 2026-08-31: no more security
     updates come for it.
   · dns/published 00:28  waiting for ns1.linode.com to ns5.linode.com to answe…
@@ -241,7 +249,8 @@ tootstrap 0.1.0 checks 2 things
             after(sample::run().len()),
             str![[r"
 tootstrap 0.1.0 checks 2 things
-  ✓ dns/record-a-social.example.org: create the A record social.example.… 0.8 s
+  ✓ dns/record-a-social.example.org: create the A record                  0.8 s
+    social.example.org → 203.0.113.10
   ! Debian 11 has been out of support since 2026-08-31: no more security
     updates come for it.
   ✗ docker/packages: `apt-get install` ended with status 100…         1 min 1 s
@@ -272,13 +281,13 @@ min 5 s).
 
     #[test]
     fn colours_only_when_wanted() {
-        for color in [true, false] {
+        for paint in [Paint::Colors, Paint::Plain] {
             let mut out = Vec::new();
-            let mut terminal = Terminal::new(&mut out, 80, color);
+            let mut terminal = Terminal::new(&mut out, 80, paint);
             for event in sample::run() {
                 terminal.event(&event).unwrap();
             }
-            assert_eq!(String::from_utf8(out).unwrap().contains("\x1b[32m"), color);
+            assert_eq!(String::from_utf8(out).unwrap().contains("\x1b[32m"), paint == Paint::Colors);
         }
     }
 }

@@ -47,6 +47,11 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     short + "…"
 }
 
+/// The first line, with `…` if more follow.
+pub(super) fn headline(text: &str) -> String {
+    cut(text, usize::MAX)
+}
+
 /// The text in lines of at most `width` characters. Line ends in it are kept, and so is the indentation of its lines; a longer word
 /// stands alone on its line.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {

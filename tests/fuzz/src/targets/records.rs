@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use secrecy::ExposeSecret;
 use tootstrap::host::Probe;
-use tootstrap::report::{Event, Follower, Journal, Json, Listing, Made, Plain, Renderer, Terminal, journal};
+use tootstrap::report::{Event, Follower, Journal, Json, Listing, Made, Paint, Plain, Renderer, Terminal, journal};
 use tootstrap::resource::docker::digests;
 use tootstrap::secrets::{self, Entered};
 
@@ -68,9 +68,9 @@ fn show(events: &[Event]) {
         renderer.tick("2026-11-23T05:34:41Z".parse().expect("a moment")).expect("memory");
     };
     let (mut terminal, mut plain, mut listing, mut json) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    shown(Box::new(Terminal::new(&mut terminal, 80, false)));
+    shown(Box::new(Terminal::new(&mut terminal, 80, Paint::Plain)));
     shown(Box::new(Plain::new(&mut plain)));
-    shown(Box::new(Listing::new(&mut listing)));
+    shown(Box::new(Listing::new(&mut listing, Paint::Plain)));
     shown(Box::new(Json::new(&mut json)));
     for text in [plain, listing, json] {
         assert!(!text.iter().any(|c| matches!(c, 0..=8 | 11..=31 | 127)), "control characters: {:?}", String::from_utf8_lossy(&text));
