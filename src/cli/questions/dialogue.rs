@@ -6,6 +6,10 @@ use std::str::FromStr;
 use secrecy::SecretString;
 
 use super::super::secret::Hidden;
+use crate::report::wrap;
+
+/// Columns of what is said; a question and its answer may be longer.
+const WIDTH: usize = 78;
 
 /// Somebody at a terminal, or a double.
 pub(super) struct Dialogue<I, O> {
@@ -70,7 +74,10 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
     }
 
     pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.output, "{text}")
+        if text.chars().count() <= WIDTH {
+            return writeln!(self.output, "{text}");
+        }
+        wrap(text, WIDTH).iter().try_for_each(|line| writeln!(self.output, "{line}"))
     }
 
     /// Something worth knowing, if there is.

@@ -113,7 +113,8 @@ impl<I: io::BufRead, O: io::Write> Interview<'_, I, O> {
             return Ok(false);
         }
         if missing.harden {
-            let question = "Is this a fresh server, to be set up safely too (SSH, firewall, fail2ban, upgrades)? yes/no";
+            self.dialogue.say("  What is set up safely: SSH, a firewall, fail2ban, security upgrades.")?;
+            let question = "Is this a fresh server, to be set up safely too? yes/no";
             let Some(answer) = self.dialogue.choice(question, &["yes", "no"], options.harden.as_deref().unwrap_or("no"))? else {
                 return Ok(false);
             };
@@ -124,7 +125,7 @@ impl<I: io::BufRead, O: io::Write> Interview<'_, I, O> {
 
     /// Typed twice: it can never be changed. Empty on Linode: the name that Linode gives.
     async fn domain(&mut self, options: &mut Options) -> io::Result<bool> {
-        const LINODES: &str = "the name that Linode gives to this machine";
+        const LINODES: &str = "the name from Linode";
         loop {
             let present = options.domain.clone().or_else(|| self.linode.then(|| LINODES.to_owned()));
             let Some(first) = self.dialogue.ask_with("Name of your site, such as social.example.org", present.as_deref())? else {
@@ -180,9 +181,10 @@ impl<I: io::BufRead, O: io::Write> Interview<'_, I, O> {
     }
 
     async fn token(&mut self, given: &mut Given) -> io::Result<bool> {
+        self.dialogue.say("  With a token that may read and write Domains, Linode gets the DNS records.")?;
         loop {
             let present = given.token.as_ref().map_or("none: you make the records yourself", |_| "the one that you gave");
-            let question = "Linode API token that may read and write Domains, to make the DNS records (it is not shown)";
+            let question = "Linode API token (not shown)";
             let Some(answer) = self.dialogue.secret(question, present)? else { return Ok(false) };
             if answer.expose_secret().is_empty() {
                 return Ok(true);
