@@ -7,6 +7,8 @@ mod completions;
 mod core_dumps;
 mod docs;
 mod doctor;
+#[cfg(test)]
+mod documented;
 mod downloads;
 mod exit;
 mod follow;

@@ -37,3 +37,26 @@ fn the_tests_that_the_tour_names_exist() {
         }
     }
 }
+
+/// What a page links to or shows that lies beside it.
+fn targets(page: &str) -> impl Iterator<Item = &str> {
+    let links = page.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    let pictures = page.split("src=\"").skip(1).filter_map(|rest| rest.split_once('"'));
+    let paths = links.chain(pictures).map(|(target, _)| target.split('#').next().unwrap_or_default());
+    paths.filter(|path| !path.is_empty() && !path.contains("://"))
+}
+
+#[test]
+fn what_the_pages_link_to_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let of = |dir: &std::path::Path| std::fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let mut seen = 0;
+    for path in of(root).chain(of(&root.join("docs"))).filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+        let page = std::fs::read_to_string(&path).expect("a page");
+        for target in targets(&page) {
+            seen += 1;
+            assert!(path.with_file_name(target).exists(), "{} links to {target}, which is not there", path.display());
+        }
+    }
+    assert!(seen > 20, "only {seen} links were found");
+}
