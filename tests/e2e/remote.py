@@ -56,9 +56,16 @@ class Ssh:
         self, name: str, command: str, *, tty: bool = False, input: str | None = None, timeout: float = 900
     ) -> subprocess.CompletedProcess[str]:
         """Runs a shell command as `name`; with `tty` on a terminal, which `input` is typed into."""
-        options = ["-F", "none", "-i", str(self.key.path), "-p", str(self.port), "-tt" if tty else "-T"]
+        return self.bed.client.run(self._ssh(name, command, "-tt" if tty else "-T"), input=input, timeout=timeout, check=False)
+
+    def on_a_terminal(self, name: str, command: str) -> list[str]:
+        """What to start on a terminal of the client's, whose size the machine is told."""
+        return self.bed.client.entering(self._ssh(name, command, "-t"))
+
+    def _ssh(self, name: str, command: str, tty: str) -> list[str]:
+        options = ["-F", "none", "-i", str(self.key.path), "-p", str(self.port), tty]
         options += [part for option in OPTIONS for part in ("-o", option)]
-        return self.bed.client.run(["ssh", *options, f"{name}@{where.MACHINE_V4}", command], input=input, timeout=timeout, check=False)
+        return ["ssh", *options, f"{name}@{where.MACHINE_V4}", command]
 
     def login(self, name: str) -> str:
         """What `id -un` says after a login; empty if sshd refuses it."""

@@ -13,7 +13,8 @@ from testbed import layout as where
 from testbed.bed import Bed
 from testbed.demo import FORM
 from testbed.services import HostFault, addresses
-from tour import keep_text
+from testbed.terminal import terminal
+from tour import keep_still, keep_text
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,12 @@ def test_a_plan_changes_nothing(bare: Bed, uploaded: Product) -> None:
     assert difference(before, fingerprint(bare.machine)) == ""
     assert not bare.machine.exists("/var/lib/tootstrap")
     assert bare.services.control.domains() == []
-    keep_text("plan", "tootstrap plan", uploaded.plain("plan", env={**environment(FORM), "LINODE_TOKEN": where.TOKEN}).text)
+    answers = {**environment(FORM), "LINODE_TOKEN": where.TOKEN}
+    keep_text("plan", "tootstrap plan", uploaded.plain("plan", env=answers).text)
+    with terminal(bare.machine.entering([uploaded.program, "plan"], {**answers, "TERM": "xterm"})) as person:
+        person.until("\nPlan: ")
+        assert "\x1b[32m      +domain = " in person.seen, "a diff has colours on a terminal"
+        keep_still("plan", person)
 
     parts = {part["what"]: part for part in next(event for event in plan.events if event["event"] == "downloads")["parts"]}
     images = {what: part["bytes"] for what, part in parts.items() if what.startswith("image ")}

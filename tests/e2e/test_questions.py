@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-import pty
-import select
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from product import REFUSED, Product
 from testbed import layout as where
 from testbed.bed import Bed
+from testbed.terminal import terminal
 
 #: A token of somebody else's.
 WRONG = "b" * 64
@@ -21,47 +16,10 @@ WRONG = "b" * 64
 FILES = "find /etc/tootstrap /opt /usr/local/bin /var/lib/tootstrap -type f -exec sha256sum {} + 2>/dev/null || true"
 
 
-class Terminal:
-    """What a person at a terminal sees and types."""
-
-    def __init__(self, descriptor: int, process: subprocess.Popen[bytes]) -> None:
-        self.descriptor, self.process, self.seen, self.told = descriptor, process, "", 0
-
-    def until(self, prompt: str, timeout: float = 60) -> str:
-        """What came since the last prompt, up to this one."""
-        limit = time.monotonic() + timeout
-        while prompt not in self.seen[self.told :]:
-            assert time.monotonic() < limit, f"{prompt!r} did not come:\n{self.seen[-1500:]}"
-            if select.select([self.descriptor], [], [], 1)[0]:
-                self.seen += os.read(self.descriptor, 4096).decode(errors="replace")
-        end = self.seen.index(prompt, self.told) + len(prompt)
-        news, self.told = self.seen[self.told : end], end
-        return news
-
-    def answer(self, prompt: str, line: str) -> str:
-        """Types this line at the prompt; gives what was shown before it."""
-        news = self.until(prompt)
-        os.write(self.descriptor, f"{line}\n".encode())
-        return news
-
-
-@contextmanager
-def terminal(bed: Bed, argv: list[str]) -> Iterator[Terminal]:
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(bed.machine.entering(argv), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
-    os.close(theirs)
-    try:
-        yield Terminal(ours, process)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-
-
 def test_answers_are_tried_read_back_and_changed(bare: Bed, dist: Path) -> None:
     program = Product.uploaded(bare.machine, dist).program
     before = bare.machine.sh(FILES)
-    with terminal(bare, [program, "install"]) as person:
+    with terminal(bare.machine.entering([program, "install"])) as person:
         person.answer("Name of your site", "https://nope.example.org")
         assert "is a web address" in person.answer("Name of your site", where.DOMAIN)
         news = person.answer("Type it again", "other.example.org")

@@ -12,12 +12,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
+from testbed.recording import moving, still
+from testbed.terminal import Terminal
 
 DOCS = Path(__file__).parents[2] / "docs"
 #: So many colours are enough for text, and make a small file.
 COLORS = 32
 #: A longer transcript loses its middle.
 LONGEST, HEAD, TAIL = 70, 34, 30
+
+#: Rows of a recording's window, and how many times as fast as it was it is shown.
+ROWS, SPEED = 28, 3.0
+#: Lines of a picture that does not move.
+STILL = 44
 
 #: What the machine's own boot writes to the same console.
 BOOT = re.compile(r"\[ {2}OK {2}\]| {9}(Starting|Stopping) |StackScript ended with ")
@@ -36,11 +43,19 @@ Only what cannot be found out; each answer is checked as it is typed.
 
 ## The plan
 
+<img src="tour/plan.svg" alt="The beginning of a plan on a terminal">
+
 Nothing is changed. What there is to download is asked of the registries and of apt; in brackets stands what a step waits on.
 
 {plan}
 
 ## Progress, and the end
+
+On a terminal, from the one line to the last word ({speed:g} times as fast as it was, pauses shortened):
+
+<img src="tour/install.svg" alt="An installation on a terminal, recorded: questions, progress, the end">
+
+Without a terminal, line by line:
 
 {installation}
 
@@ -103,6 +118,19 @@ def keep_text(name: str, command: str, said: str) -> None:
         (to / f"{name}.txt").write_text("\n".join([f"# {command}", *lines]) + "\n", encoding="utf-8")
 
 
+def keep_recording(name: str, seen: Terminal) -> None:
+    """What came on a terminal of 80 columns, as a picture that moves."""
+    if to := _directory():
+        (to / f"{name}.svg").write_text(moving(seen.chunks, 80, ROWS, SPEED), encoding="utf-8")
+
+
+def keep_still(name: str, seen: Terminal) -> None:
+    """The beginning of what stands on a terminal of 80 columns, colours and all, as a picture."""
+    if to := _directory():
+        shown = seen.seen.replace("\r", "").split("\n")[:STILL]
+        (to / f"{name}.svg").write_text(still("\n".join(shown), 80), encoding="utf-8")
+
+
 def as_typed(said: str, prompts: Sequence[str], answers: Sequence[str]) -> str:
     """A dialogue whose answers all came at once, so that the terminal showed them first: each is put behind its prompt, as somebody types it."""
     given = iter(answers)
@@ -121,8 +149,10 @@ def write(kept: Path) -> None:
             (pictures / f"{name}-{look}.png").write_bytes((kept / f"{name}-{look}.png").read_bytes())
             shown.append(f'<img src="tour/{name}-{look}.png" alt="The page: {words} ({look})" height="420">')
         parts[name] = "\n".join(shown)
+    for name in ("install", "plan"):
+        (pictures / f"{name}.svg").write_bytes((kept / f"{name}.svg").read_bytes())
     pains = (Path(__file__).parent / "pains.md").read_text(encoding="utf-8").strip()
-    (DOCS / "tour.md").write_text(PAGE.format(**parts, pains=pains), encoding="utf-8")
+    (DOCS / "tour.md").write_text(PAGE.format(**parts, pains=pains, speed=SPEED), encoding="utf-8")
 
 
 if __name__ == "__main__":
