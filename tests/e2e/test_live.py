@@ -9,13 +9,12 @@ from product import DONE, INSTALLED, JOURNAL
 from remote import Key, Ssh
 from testbed import layout as where
 from testbed.bed import Bed
-from testbed.terminal import Terminal, terminal
+from testbed.terminal import Terminal, terminal, uncolored
 from tour import keep_recording
 
 COMMAND = "curl -fsSL https://get.tootstrap.example/install.sh | sudo sh"
 PROMPT = "$ "
 GRACE = "grace"
-CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +44,7 @@ def ended(bare: Bed, key: Key) -> Terminal:
 
 def test_the_one_line_ends_in_a_server(bare: Bed, ended: Terminal) -> None:
     keep_recording("install", ended)
-    plain = CONTROL.sub("", ended.seen)
+    plain = uncolored(ended.seen)
     for part in (f"@ada@{where.SITE}", f"https://{where.SITE}", "sudo tootstrap status"):
         assert part in plain, plain[-3000:]
     assert where.TOKEN not in plain
@@ -53,7 +52,7 @@ def test_the_one_line_ends_in_a_server(bare: Bed, ended: Terminal) -> None:
 
 
 def test_what_is_done_in_a_moment_is_told_together(bare: Bed, ended: Terminal) -> None:
-    kept = [line for line in CONTROL.sub("", ended.seen).splitlines() if line.startswith("  ✓ ")]
+    kept = [line for line in uncolored(ended.seen).splitlines() if line.startswith("  ✓ ")]
     changed = bare.machine.get(JOURNAL).decode().count('"outcome":"changed"')
     assert changed > 40 and 8 < len(kept) < changed - 20, (changed, kept)
     assert [line for line in kept if re.match(r"  ✓ docker: .* \(and \d+ more\)$", line)], kept
@@ -66,7 +65,7 @@ def test_it_fits_the_terminal(bare: Bed, ended: Terminal, columns: int) -> None:
         assert person.process.wait(timeout=30) == DONE
     said = person.seen
     assert not re.search(r"\x1b\[\d*m", said), "NO_COLOR"
-    progress = CONTROL.sub("", said).partition("Result:")[0].splitlines()
+    progress = uncolored(said).partition("Result:")[0].splitlines()
     # A word that is longer than the line (a path, a name) is not torn.
     too_long = [line for line in progress if len(line) > columns and len(line.split()) > 2]
     assert len(progress) > 10 and not too_long, too_long

@@ -8,7 +8,7 @@ from pathlib import Path
 from product import REFUSED, Product
 from testbed import layout as where
 from testbed.bed import Bed
-from testbed.terminal import terminal
+from testbed.terminal import flowing, terminal
 
 #: A token of somebody else's.
 WRONG = "b" * 64
@@ -21,30 +21,30 @@ def test_answers_are_tried_read_back_and_changed(bare: Bed, dist: Path) -> None:
     before = bare.machine.sh(FILES)
     with terminal(bare.machine.entering([program, "install"])) as person:
         person.answer("Name of your site", "https://nope.example.org")
-        assert "is a web address" in person.answer("Name of your site", where.DOMAIN)
-        news = person.answer("Type it again", "other.example.org")
+        assert "is a web address" in flowing(person.answer("Name of your site", where.DOMAIN))
+        news = flowing(person.answer("Type it again", "other.example.org"))
         assert f"{where.DOMAIN} is served by Linode's name servers" in news and f"@you@{where.DOMAIN}" in news, news
-        assert "That is another name" in person.answer("Name of your site", where.DOMAIN)
+        assert "That is another name" in flowing(person.answer("Name of your site", where.DOMAIN))
         person.answer("Type it again", where.DOMAIN)
         person.answer("Your e-mail address", "ada@no-such-domain.invalid")
-        assert "cannot receive mail" in person.answer("Your e-mail address", "ada@example.org")
+        assert "cannot receive mail" in flowing(person.answer("Your e-mail address", "ada@example.org"))
         person.answer("Linode API token", WRONG)
-        assert "Linode does not accept the API token" in person.answer("Linode API token", where.TOKEN)
-        assert "It works: this account has no zone" in person.answer("Name of your account", "ada")
-        assert f"Your handle will be @ada@{where.DOMAIN}" in person.answer("Who may join?", "open")
+        assert "Linode does not accept the API token" in flowing(person.answer("Linode API token", where.TOKEN))
+        assert "It works: this account has no zone" in flowing(person.answer("Name of your account", "ada"))
+        assert f"Your handle will be @ada@{where.DOMAIN}" in flowing(person.answer("Who may join?", "open"))
         person.answer("fresh server", "yes")
 
         news = person.answer("Enter: go on", "e")
         for line in (f"https://{where.DOMAIN}", f"@ada@{where.DOMAIN}  (for ever)", "ada@example.org", "made at Linode with your token", "open"):
             assert line in news, news
-        assert f"[{where.DOMAIN}]" in person.answer("such as social.example.org [" + where.DOMAIN + "]", "")
+        assert f"[{where.DOMAIN}]" in flowing(person.answer("such as social.example.org [" + where.DOMAIN + "]", ""))
         person.answer("Your e-mail address", "")
         assert "the one that you gave" in person.until("the one that you gave")
         os.write(person.descriptor, b"\n")
         person.answer("[ada]", "grace")
-        assert "@grace@" in person.answer("Who may join?", "just-me")
+        assert "@grace@" in flowing(person.answer("Who may join?", "just-me"))
         person.answer("fresh server", "")
-        assert "just you" in person.answer("Enter: go on", "q")
+        assert "just you" in flowing(person.answer("Enter: go on", "q"))
         assert "nothing was changed" in person.until("nothing was changed")
         assert person.process.wait(timeout=30) == REFUSED
         assert WRONG not in person.seen and where.TOKEN not in person.seen, "a secret was shown"

@@ -11,6 +11,7 @@ from remote import Key, Ssh
 from testbed import layout as where
 from testbed.bed import Bed
 from testbed.services import HostFault
+from testbed.terminal import uncolored
 from tour import as_typed, keep_text
 
 HOST = "get.tootstrap.example"
@@ -112,7 +113,7 @@ def test_on_a_terminal_it_asks_although_the_script_came_through_a_pipe(bare: Bed
     command = f"{COMMAND} -s -- --dry-run --linode-token-file /root/token"
     done = ssh.run(GRACE, command, tty=True, input="".join(f"{answer}\n" for answer in ANSWERS))
     assert done.returncode == DONE, done.stdout
-    dialogue = done.stdout[done.stdout.index("tootstrap 0") :].partition("! Debian 11")[0]
+    dialogue = uncolored(done.stdout[done.stdout.index("tootstrap 0") :]).partition("! Debian 11")[0]
     keep_text("questions", "curl … install.sh | sudo sh -s -- --dry-run", as_typed(dialogue, PROMPTS, ANSWERS))
     for part in ("Name of your site", '"not a name"', "can never be changed", "Who may join?", "Is this a fresh server", "open 22/tcp"):
         assert part in done.stdout, f"{part!r} is not in:\n{done.stdout}"

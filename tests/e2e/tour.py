@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 from testbed.recording import moving, still
-from testbed.terminal import Terminal
+from testbed.terminal import Terminal, uncolored
 
 DOCS = Path(__file__).parents[2] / "docs"
 #: So many colours are enough for text, and make a small file.
@@ -111,7 +111,7 @@ def keep_picture(path: Path) -> None:
 def keep_text(name: str, command: str, said: str) -> None:
     """What a command said, `command` being the line that somebody would type."""
     if to := _directory():
-        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.replace("\r", "")).strip("\n")
+        plain = uncolored(said.replace("\r", "")).strip("\n")
         lines = [line.rstrip() for line in plain.split("\n") if not BOOT.match(line)]
         if len(lines) > LONGEST:
             lines = [*lines[:HEAD], f"[… {len(lines) - HEAD - TAIL} lines …]", *lines[-TAIL:]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -13,8 +14,19 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 #: Seconds between two keys of somebody who types.
 KEY_SECONDS = 0.03
+
+
+def uncolored(said: str) -> str:
+    """Without what moves the cursor and gives colours."""
+    return CONTROL.sub("", said)
+
+
+def flowing(said: str) -> str:
+    """Without the line ends that only keep lines short."""
+    return " ".join(said.split())
 
 
 class Terminal:

@@ -146,7 +146,7 @@ impl<I: io::BufRead, O: io::Write> Interview<'_, I, O> {
                 }
             };
             self.dialogue.say(&format!("  {}", checks::domain(self.probe, &name, self.linode).await))?;
-            self.dialogue.say(&format!("  It will be part of every handle (@you@{name}) and can never be changed."))?;
+            self.dialogue.say(&format!("  Part of every handle (@you@{name}): it can never be changed."))?;
             let Some(second) = self.dialogue.ask("Type it again")? else { return Ok(false) };
             if second.parse() == Ok(name) {
                 options.domain = Some(first);
