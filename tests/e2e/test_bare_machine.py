@@ -33,7 +33,7 @@ def test_a_plan_changes_nothing(bare: Bed, uploaded: Product) -> None:
     assert bare.services.control.domains() == []
     answers = {**environment(FORM), "LINODE_TOKEN": where.TOKEN}
     keep_text("plan", "tootstrap plan", uploaded.plain("plan", env=answers).text)
-    with terminal(bare.machine.entering([uploaded.program, "plan"], {**answers, "TERM": "xterm"})) as person:
+    with terminal(bare.machine.entering([uploaded.program, "plan", "--harden"], {**answers, "TERM": "xterm"})) as person:
         person.until("\nPlan: ")
         assert "\x1b[32m      +domain = " in person.seen, "a diff has colours on a terminal"
         keep_still("plan", person)

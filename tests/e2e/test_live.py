@@ -65,7 +65,7 @@ def test_it_fits_the_terminal(bare: Bed, ended: Terminal, columns: int) -> None:
         assert person.process.wait(timeout=30) == DONE
     said = person.seen
     assert not re.search(r"\x1b\[\d*m", said), "NO_COLOR"
-    progress = uncolored(said).partition("Result:")[0].splitlines()
+    progress = uncolored(said).partition(" things\r\n")[2].partition("Result:")[0].splitlines()
     # A word that is longer than the line (a path, a name) is not torn.
     too_long = [line for line in progress if len(line) > columns and len(line.split()) > 2]
     assert len(progress) > 10 and not too_long, too_long
