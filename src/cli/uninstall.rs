@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use jiff::Timestamp;
 
 use super::exit::{End, Exit, Trouble};
 use super::follow::{listing, renderer};
@@ -14,22 +15,27 @@ use super::{install, lock, need_root, prepare, tell, work};
 use crate::host::Probe;
 use crate::host::system::System;
 use crate::plan::Plan;
-use crate::plan::removal::{self, Removal};
+use crate::plan::removal::{self, Deletion, Removal};
 use crate::report::{Events, Journal, Made, Redactor, Renderer, journal, made, render};
+use crate::resource::mastodon::{DUMPS, FinalDump};
 use crate::run::{Engine, Mode, Report, Stop};
 use crate::settings::{self, Given, Options, SecretEnv};
+
+/// What no dump has.
+const LOST: &str = "Not in it, and gone for ever: pictures, videos, avatars, custom emoji.";
 
 /// Remove the server; its data stay unless you say otherwise
 ///
 /// Containers, images, units and files that tootstrap made go. Accounts, posts, media, settings and secrets stay, so that `sudo tootstrap
-/// install` brings the same server back; with --delete-data they go too, for ever. What is left on the machine, and why, is told at the end.
-#[derive(Debug, Args)]
+/// install` brings the same server back; with --delete-data they go too, after a last dump of the database was kept in /var/backups/tootstrap.
+/// Media are in no dump: they are gone for ever. What is left on the machine, and why, is told at the end.
+#[derive(Debug, Default, Args)]
 #[command(after_help = "\
 Examples:
   sudo tootstrap uninstall --dry-run     what would go?
   sudo tootstrap uninstall               asks for the domain, then removes
-  sudo tootstrap tootctl self-destruct   before that: tell other servers to forget this one
-  sudo tootstrap uninstall --delete-data")]
+  sudo tootstrap tootctl self-destruct   before that: tell other servers
+  sudo tootstrap uninstall --delete-data   keeps a dump in /var/backups")]
 pub(super) struct Uninstall {
     /// Show what would be removed, and remove nothing
     #[arg(long)]
@@ -37,6 +43,9 @@ pub(super) struct Uninstall {
     /// Delete accounts, posts, media, certificates, settings and secrets as well
     #[arg(long)]
     delete_data: bool,
+    /// Keep no last dump of the database: what cannot be made need not be
+    #[arg(long, requires = "delete_data")]
+    without_dump: bool,
     /// The site's domain, instead of typing it
     #[arg(long, value_name = "DOMAIN")]
     yes: Option<String>,
@@ -56,7 +65,7 @@ impl Uninstall {
         let given = settings::gather(Options::default(), SecretEnv::default(), None, &system).await.map_err(Trouble::refused)?;
         let site = site(&given).map_err(Trouble::refused)?;
         let past = made::read(&system).await?;
-        let removal = removal(&given, &past, self.delete_data);
+        let removal = removal(&given, &past, self.deletion(&site, Timestamp::now()));
         let plan = removal::build(&removal);
         if self.dry_run {
             let report = carry_out(plan, system.clone(), redactor, stop, Mode::Preview, vec![listing(self.json)]).await?;
@@ -69,12 +78,19 @@ impl Uninstall {
         let left = left(&removal, &given, &past, &system).await?;
         let (journal, made) = (Journal::open(Path::new(journal::PATH))?, Made::open(Path::new(made::PATH))?);
         let renderers: Vec<Box<dyn Renderer>> = vec![renderer(self.json), Box::new(journal), Box::new(made)];
-        let report = carry_out(plan, system, redactor, stop, Mode::Apply, renderers).await?;
+        let report = carry_out(plan, system.clone(), redactor, stop, Mode::Apply, renderers).await?;
         let exit = Exit::of_counts(&report.counts);
         if exit == Exit::Done {
             self.close(&left);
+            self.close(&kept(&removal, &system).await?);
         }
         Ok(exit)
+    }
+
+    /// How the data go. `None`: they stay.
+    fn deletion(&self, site: &str, now: Timestamp) -> Option<Deletion> {
+        let directory = || Path::new(DUMPS).join(now.strftime("%Y-%m-%dT%H%M%SZ").to_string());
+        self.delete_data.then(|| Deletion { site: site.to_owned(), dump: (!self.without_dump).then(directory) })
     }
 
     fn close(&self, left: &str) {
@@ -89,7 +105,8 @@ impl Uninstall {
         let said = match &self.yes {
             Some(said) => said == site,
             None if input.is_terminal() && output.is_terminal() => {
-                ask(site, self.delete_data, &mut input.lock(), &mut output.lock()).context("cannot ask on the terminal")?
+                let deletion = self.deletion(site, Timestamp::now());
+                ask(site, deletion.as_ref(), &mut input.lock(), &mut output.lock()).context("cannot ask on the terminal")?
             }
             None => {
                 let why =
@@ -114,7 +131,7 @@ fn site(given: &Given) -> anyhow::Result<String> {
     Ok(resolved.site.clone())
 }
 
-fn removal(given: &Given, past: &[made::Deed], delete_data: bool) -> Removal {
+fn removal(given: &Given, past: &[made::Deed], data: Option<Deletion>) -> Removal {
     // The operator's own web server needs them as before.
     let behind_proxy = given.options.behind_proxy.as_deref().is_some_and(|text| text.eq_ignore_ascii_case("yes"));
     let opened = |port: &&str| !behind_proxy && stands(past, |deed| opens(deed, port), &format!("close {port}"));
@@ -123,7 +140,7 @@ fn removal(given: &Given, past: &[made::Deed], delete_data: bool) -> Removal {
     let is_here = |image: &&str| stands(past, |deed| deed == format!("pull image {image}"), &format!("remove image {image}"));
     let images = pulled.into_iter().filter(is_here).map(str::to_owned).collect();
     let swap = stands(past, |deed| deed.starts_with("make and use a swap file"), "stop using /swapfile and remove it");
-    Removal { images, swap, ports, delete_data }
+    Removal { images, swap, ports, data }
 }
 
 /// `open 80/tcp`, also with more words about it.
@@ -137,14 +154,24 @@ fn stands(past: &[made::Deed], makes: impl Fn(&str) -> bool, unmakes: &str) -> b
 }
 
 /// Tells what is worth knowing, and waits for the typed confirmation.
-fn ask(site: &str, delete_data: bool, input: &mut impl BufRead, output: &mut impl Write) -> io::Result<bool> {
+fn ask(site: &str, deletion: Option<&Deletion>, input: &mut impl BufRead, output: &mut impl Write) -> io::Result<bool> {
     writeln!(output, "  This takes Mastodon at https://{site} off this machine.")?;
-    let wanted = if delete_data {
-        writeln!(output, "  ALL ITS DATA ARE DELETED: accounts, posts, media, keys. Nothing brings them back.")?;
-        format!("delete {site}")
-    } else {
-        writeln!(output, "  Its data stay here; `sudo tootstrap install` brings the same server back.")?;
-        site.to_owned()
+    let wanted = match deletion {
+        None => {
+            writeln!(output, "  Its data stay here; `sudo tootstrap install` brings the same server back.")?;
+            site.to_owned()
+        }
+        Some(Deletion { dump: Some(dump), .. }) => {
+            writeln!(output, "  ALL ITS DATA ARE DELETED: accounts, posts, media, keys.")?;
+            writeln!(output, "  A last dump of the database, with settings and secrets, is kept in\n  {}.", dump.display())?;
+            writeln!(output, "  {LOST}")?;
+            format!("delete {site}")
+        }
+        Some(Deletion { dump: None, .. }) => {
+            writeln!(output, "  ALL ITS DATA ARE DELETED: accounts, posts, media, keys.")?;
+            writeln!(output, "  NO DUMP IS KEPT. Nothing brings them back.")?;
+            format!("delete {site} without a dump")
+        }
     };
     writeln!(
         output,
@@ -176,10 +203,18 @@ async fn carry_out(
     Ok(report)
 }
 
+/// Where the last dump is, and what is not in it.
+async fn kept(removal: &Removal, host: &dyn Probe) -> anyhow::Result<String> {
+    let Some(Deletion { dump: Some(_), .. }) = removal.data else { return Ok(String::new()) };
+    let Some(newest) = FinalDump::newest(host).await? else { return Ok("\nThere was no database, so no dump was kept.".into()) };
+    let path = newest.display();
+    Ok(format!("\nThe last dump is in {path},\nwith all that brings the server back: sudo cat {path}/README.txt\n{LOST}"))
+}
+
 /// What is not removed, and why.
 async fn left(removal: &Removal, given: &Given, past: &[made::Deed], host: &dyn Probe) -> anyhow::Result<String> {
     let mut lines = Vec::new();
-    if !removal.delete_data {
+    if removal.data.is_none() {
         lines.push(("/opt/mastodon", "the data: database, media, certificates".to_owned()));
         lines.push(("/etc/tootstrap", "settings, and the secrets without which the data cannot be read".to_owned()));
         lines.push(("/usr/local/bin/tootstrap", "brings the server back: sudo tootstrap install".to_owned()));
@@ -195,7 +230,7 @@ async fn left(removal: &Removal, given: &Given, past: &[made::Deed], host: &dyn 
             lines.push((path, what.to_owned()));
         }
     }
-    if !removal.delete_data && !removal::FORMER_VERSIONS.there(host).await?.is_empty() {
+    if removal.data.is_none() && !removal::FORMER_VERSIONS.there(host).await?.is_empty() {
         lines.push(("/opt/mastodon/*.former*", "what others had written into files of ours".to_owned()));
     }
     if let Some(user) = &given.options.sudo_user {
@@ -236,30 +271,32 @@ mod tests {
 
     #[test]
     fn only_the_typed_domain_goes_on_and_deletion_needs_its_own_word() {
-        let asked = |delete_data, typed: &str| {
+        let dump = Some("/var/backups/tootstrap/x".into());
+        let deletes = |dump| Some(Deletion { site: "a.org".into(), dump });
+        let asked = |deletion: &Option<Deletion>, typed: &str| {
             let mut told = Vec::new();
-            let said = ask("a.org", delete_data, &mut typed.as_bytes(), &mut told).expect("a dialogue");
+            let said = ask("a.org", deletion.as_ref(), &mut typed.as_bytes(), &mut told).expect("a dialogue");
             (said, String::from_utf8(told).expect("text"))
         };
-        for (delete_data, typed, goes_on) in [
-            (false, "a.org\n", true),
-            (false, "", false),
-            (false, "yes\n", false),
-            (true, "a.org\n", false),
-            (true, "delete a.org\n", true),
+        for (deletion, typed, goes_on, part) in [
+            (None, "a.org\n", true, "data stay"),
+            (None, "", false, "data stay"),
+            (None, "yes\n", false, "data stay"),
+            (deletes(dump.clone()), "a.org\n", false, "is kept in\n  /var/backups/tootstrap/x"),
+            (deletes(dump), "delete a.org\n", true, "custom emoji"),
+            (deletes(None), "delete a.org\n", false, "NO DUMP"),
+            (deletes(None), "delete a.org without a dump\n", true, "NO DUMP"),
         ] {
-            let (said, told) = asked(delete_data, typed);
+            let (said, told) = asked(&deletion, typed);
             assert_eq!(said, goes_on, "{typed:?}");
-            assert!(
-                told.contains("tootctl self-destruct") && told.contains(if delete_data { "ALL ITS DATA" } else { "data stay" }),
-                "{told}"
-            );
+            assert!(told.contains("tootctl self-destruct") && told.contains(part), "{told}");
+            assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
         }
     }
 
     #[test]
     fn without_a_terminal_the_domain_is_given() {
-        let uninstall = |yes: &str| Uninstall { dry_run: false, delete_data: true, yes: Some(yes.into()), json: false };
+        let uninstall = |yes: &str| Uninstall { delete_data: true, yes: Some(yes.into()), ..Uninstall::default() };
         assert!(uninstall("a.org").confirmed("a.org").is_ok());
         let refused = uninstall("b.org").confirmed("a.org").expect_err("another domain");
         assert_eq!((refused.exit, refused.error.to_string().starts_with("nothing was removed")), (Exit::Refused, true));
@@ -272,17 +309,17 @@ mod tests {
             deed("firewall/ufw", "open 80/tcp"),
             deed("firewall/ufw", "open 443/udp, before the rules"),
         ];
-        assert_eq!(removal(&given("owner = 'a'"), &past, false).ports, ["80/tcp", "443/udp"]);
-        assert!(removal(&given("behind_proxy = true"), &past, false).ports.is_empty());
+        assert_eq!(removal(&given("owner = 'a'"), &past, None).ports, ["80/tcp", "443/udp"]);
+        assert!(removal(&given("behind_proxy = true"), &past, None).ports.is_empty());
         // Removed once, it is not ours when it is there again.
         past.push(deed("remove/ports", "close 80/tcp"));
-        assert_eq!(removal(&given("owner = 'a'"), &past, false).ports, ["443/udp"]);
+        assert_eq!(removal(&given("owner = 'a'"), &past, None).ports, ["443/udp"]);
     }
 
     #[test]
     fn only_what_was_made_and_still_stands_goes() {
         let of = |past: &[made::Deed]| {
-            let removal = removal(&given("[images]\nredis = 'mirror/redis:7'"), past, false);
+            let removal = removal(&given("[images]\nredis = 'mirror/redis:7'"), past, None);
             (removal.images, removal.swap)
         };
         assert_eq!(of(&[]), (Vec::new(), false), "a swap file and images that were here before stay");
@@ -304,7 +341,7 @@ mod tests {
         host.machine().place("/opt/mastodon/custom.env", Kind::File, "A=b\n", 0o644);
         let given = given("sudo_user = 'ada'\n[resolved]\nsite = 'a.org'");
         let past = [deed("base/packages", "install docker-ce ufw"), deed("ssh/policy", "x"), deed("dns/zone", "create")];
-        let told = left(&removal(&given, &past, false), &given, &past, &host).await.expect("text");
+        let told = left(&removal(&given, &past, None), &given, &past, &host).await.expect("text");
         for part in [
             "/etc/tootstrap",
             "ada may be the only way in",
@@ -315,7 +352,8 @@ mod tests {
         ] {
             assert!(told.contains(part), "{part}: {told}");
         }
-        let told = left(&removal(&given, &past, true), &given, &past, &host).await.expect("text");
+        let told =
+            left(&removal(&given, &past, Some(Deletion { site: "a.org".into(), dump: None })), &given, &past, &host).await.expect("text");
         assert!(!told.contains("/etc/tootstrap") && told.contains("custom.env"), "{told}");
     }
 }

@@ -1,9 +1,19 @@
 //! Commands: argv only, never a shell, and no way to put a secret among the arguments or into the environment.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+
+/// What a command reads from standard input.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Stdin {
+    #[default]
+    Empty,
+    Text(SecretString),
+    File(PathBuf),
+}
 
 /// A program with its arguments. `Display` shows what would be typed.
 ///
@@ -14,14 +24,14 @@ pub struct Cmd {
     pub(crate) program: String,
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
-    pub(crate) stdin: Option<SecretString>,
+    pub(crate) stdin: Stdin,
     pub(crate) timeout: Duration,
 }
 
 impl Cmd {
     /// A command without arguments, with ten minutes to finish.
     pub fn new(program: impl Into<String>) -> Self {
-        Self { program: program.into(), args: Vec::new(), env: Vec::new(), stdin: None, timeout: Duration::from_mins(10) }
+        Self { program: program.into(), args: Vec::new(), env: Vec::new(), stdin: Stdin::Empty, timeout: Duration::from_mins(10) }
     }
 
     /// One more argument.
@@ -48,8 +58,20 @@ impl Cmd {
     /// What it reads from standard input.
     #[must_use]
     pub fn stdin(mut self, content: SecretString) -> Self {
-        self.stdin = Some(content);
+        self.stdin = Stdin::Text(content);
         self
+    }
+
+    /// The file that it reads from standard input.
+    #[must_use]
+    pub fn stdin_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.stdin = Stdin::File(path.into());
+        self
+    }
+
+    /// The text that it was given.
+    pub(crate) fn text(&self) -> Option<&SecretString> {
+        if let Stdin::Text(text) = &self.stdin { Some(text) } else { None }
     }
 
     /// How long it may take before it is ended.

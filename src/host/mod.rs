@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub(crate) use command::Stdin;
 pub use command::{Cmd, Output};
 pub use error::HostError;
 pub use http::{Method, Request, Response};
@@ -233,6 +234,8 @@ pub trait Host: Probe {
     async fn allocate(&self, path: &Path, bytes: u64, access: Access) -> Result<()>;
     /// Runs a command that may change things. A non-zero exit is [`HostError::Failed`].
     async fn run(&self, cmd: &Cmd) -> Result<Output>;
+    /// [`Host::run`], with standard output going into a file that is written as by [`Host::write`]: whole, or not at all.
+    async fn run_into(&self, cmd: &Cmd, path: &Path, access: Access) -> Result<()>;
     /// Sends any request.
     async fn send(&self, request: &Request) -> Result<Response>;
     /// Waits this long, or until the run is told to stop: then it is [`HostError::Stopped`].

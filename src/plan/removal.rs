@@ -1,9 +1,12 @@
 //! Taking the server away again: what was made goes, in an order in which every stop leaves something that can be gone on with.
 
+use std::path::PathBuf;
+
 #[cfg(test)]
 use super::Inputs;
 use super::Plan;
 use crate::resource::docker::{Absent, metadata};
+use crate::resource::mastodon::FinalDump;
 use crate::resource::removal::{ClosedPorts, DataKept, Gone, GoneIfEmpty, NoFormerVersions, NoImages, NoSwap, NoUnits};
 use crate::resume;
 #[cfg(test)]
@@ -21,8 +24,17 @@ pub struct Removal {
     pub swap: bool,
     /// Ports of the web that were opened, as ufw writes them: `80/tcp`.
     pub ports: Vec<String>,
-    /// The data go as well, with all that is needed to read them.
-    pub delete_data: bool,
+    /// The data go as well, with all that is needed to read them. `None`: they stay.
+    pub data: Option<Deletion>,
+}
+
+/// How the data go.
+#[derive(Clone, Debug)]
+pub struct Deletion {
+    /// Of this server.
+    pub site: String,
+    /// Where a last dump is kept first. `None`: nothing is kept.
+    pub dump: Option<PathBuf>,
 }
 
 /// Files of the project that every installation writes anew.
@@ -71,9 +83,12 @@ const DIRECTORIES: &[&str] = &[
 /// The whole removal. Reads top to bottom.
 pub fn build(with: &Removal) -> Plan {
     let mut plan = Plan::default();
-    // First of all, so that nothing starts anything again.
+    // First of all: if none can be made, nothing is removed.
+    let dump = with.data.as_ref().and_then(|data| data.dump.as_ref().map(|path| FinalDump::new(&data.site, path)));
+    let dump = dump.map(|dump| plan.step("remove/dump", dump).add());
+    // Then these, so that nothing starts anything again.
     let units = NoUnits::new(&["tootstrap-status.timer", "tootstrap-status.service", resume::UNIT]);
-    let units = plan.step("remove/units", units).add();
+    let units = plan.step("remove/units", units).needs(dump).add();
     let containers = plan.step("remove/containers", Absent::project()).needs([units]).add();
     let metadata = plan.step("remove/metadata", NoUnits::new(&[metadata::UNIT])).needs([containers]).add();
     let images = plan.step("remove/images", NoImages::new(with.images.clone())).needs([containers]).add();
@@ -85,7 +100,7 @@ pub fn build(with: &Removal) -> Plan {
     if !with.ports.is_empty() {
         last.push(plan.step("remove/ports", ClosedPorts::new(with.ports.clone())).needs([containers]).add());
     }
-    if with.delete_data {
+    if with.data.is_some() {
         let formers = plan.step("remove/former", FORMER_VERSIONS).needs([files]).add();
         let data = Gone::new("data: accounts, posts, media, certificates", DATA);
         let data = plan.step("remove/data", data).needs([files, formers]).add();
@@ -104,7 +119,9 @@ impl Removal {
     #[cfg(test)]
     pub(crate) fn of(with: &Inputs, delete_data: bool) -> Self {
         let ports = ["80/tcp", "443/tcp", "443/udp"].map(String::from).to_vec();
+        let dump = Some("/var/backups/tootstrap/2026-11-28T210500Z".into());
+        let data = delete_data.then(|| Deletion { site: with.settings.site.to_string(), dump });
         let Images { mastodon, streaming, postgres, redis, caddy, .. } = with.settings.images.clone();
-        Self { images: vec![mastodon, streaming, postgres, redis, caddy], swap: true, ports, delete_data }
+        Self { images: vec![mastodon, streaming, postgres, redis, caddy], swap: true, ports, data }
     }
 }

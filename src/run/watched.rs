@@ -114,6 +114,10 @@ impl Host for Watched {
         self.spans.time(Part::Command, &cmd.to_string(), self.host.run(cmd)).await
     }
 
+    async fn run_into(&self, cmd: &Cmd, path: &Path, access: Access) -> Result<()> {
+        self.spans.time(Part::Command, &cmd.to_string(), self.host.run_into(cmd, path, access)).await
+    }
+
     async fn send(&self, request: &Request) -> Result<Response> {
         self.spans.time(Part::Request, &request.to_string(), self.host.send(request)).await
     }

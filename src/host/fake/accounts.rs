@@ -71,7 +71,7 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             Some(Reply::changed(""))
         }
         ["chpasswd"] => {
-            let input = cmd.stdin.as_ref()?.expose_secret().to_owned();
+            let input = cmd.text()?.expose_secret().to_owned();
             let (name, password) = input.trim_end().split_once(':')?;
             machine.set_password(name, &format!("$6${}", password.len()));
             Some(Reply::changed(""))

@@ -28,6 +28,7 @@ pub(crate) use proxy::FakeProxy;
 
 use super::{
     Access, Account, Answer, Cmd, Host, HostError, Kind, LineSink, Method, Output, Probe, Question, Request, Response, Result, Space, Stat,
+    Stdin,
 };
 
 use crate::run::Stop;
@@ -316,6 +317,16 @@ impl Host for FakeHost {
         let reply = Self::simulate(&mut machine, cmd)?;
         if reply.output.success() {
             return Ok(reply.output);
+        }
+        let tail = reply.output.stderr.lines().map(str::to_owned).collect();
+        Err(HostError::Failed { command: cmd.to_string(), status: reply.output.status, tail })
+    }
+
+    async fn run_into(&self, cmd: &Cmd, path: &Path, access: Access) -> Result<()> {
+        let mut machine = self.mutate(format!("run {cmd} > {} {:o}", path.display(), access.mode))?;
+        let reply = Self::simulate(&mut machine, cmd)?;
+        if reply.output.success() {
+            return machine.put(path, Kind::File, reply.output.stdout.as_bytes(), access);
         }
         let tail = reply.output.stderr.lines().map(str::to_owned).collect();
         Err(HostError::Failed { command: cmd.to_string(), status: reply.output.status, tail })

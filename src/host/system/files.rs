@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc::{self, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK};
 use secrecy::{ExposeSecret, SecretSlice};
+use tempfile::NamedTempFile;
 
 use super::super::{Access, HostError, Kind, Result, Space, Stat};
 
@@ -126,19 +127,32 @@ pub(super) fn space(path: &Path) -> Result<Space> {
 const TEMPORARY: &str = ".tmp";
 
 pub(super) fn write(path: &Path, content: &SecretSlice<u8>, access: Access) -> Result<()> {
+    let (mut whole, _file) = begin(path, access)?;
+    whole.write_all(content.expose_secret()).map_err(failed("write", path))?;
+    complete(whole, path)
+}
+
+/// A file that takes its place at `path` once it is [`complete`]d, and goes away if it never is; and a handle to write into it.
+pub(super) fn begin(path: &Path, access: Access) -> Result<(NamedTempFile, File)> {
     let fail = || failed("write", path);
     let (dir, name) = split(path)?;
     let mut builder = tempfile::Builder::new();
     let prefix = format!(".{name}.");
     builder.prefix(&prefix).suffix(TEMPORARY).permissions(Permissions::from_mode(0o600));
     remove_leftovers(dir, &prefix).map_err(fail())?;
-    let mut temporary = builder.tempfile_in(dir).map_err(fail())?;
+    let temporary = builder.tempfile_in(dir).map_err(fail())?;
     temporary.as_file().lock().map_err(fail())?;
     give(temporary.as_file(), access).map_err(fail())?;
-    temporary.write_all(content.expose_secret()).map_err(fail())?;
-    temporary.as_file().sync_all().map_err(fail())?;
-    temporary.persist(path).map_err(|error| fail()(error.error))?;
-    sync_dir(dir)
+    let handle = temporary.as_file().try_clone().map_err(fail())?;
+    Ok((temporary, handle))
+}
+
+/// Gives a file from [`begin`] its place, safe from a power cut.
+pub(super) fn complete(whole: NamedTempFile, path: &Path) -> Result<()> {
+    let fail = || failed("write", path);
+    whole.as_file().sync_all().map_err(fail())?;
+    whole.persist(path).map_err(|error| fail()(error.error))?;
+    sync_dir(split(path)?.0)
 }
 
 /// Removes what writes of the same file left that were killed; one that goes on holds its lock.

@@ -90,7 +90,7 @@ impl Probe for System {
     }
 
     async fn query(&self, cmd: &Cmd) -> Result<Output> {
-        Ok(process::finish(cmd, &self.stop, None).await?.output)
+        Ok(process::finish(cmd, &self.stop, None, None).await?.output)
     }
 
     async fn get(&self, request: &Request) -> Result<Response> {
@@ -149,11 +149,13 @@ impl Host for System {
     }
 
     async fn run(&self, cmd: &Cmd) -> Result<Output> {
-        let finished = process::finish(cmd, &self.stop, self.lines.clone()).await?;
-        if finished.output.success() {
-            return Ok(finished.output);
-        }
-        Err(HostError::Failed { command: cmd.to_string(), status: finished.output.status, tail: finished.tail })
+        process::finish(cmd, &self.stop, self.lines.clone(), None).await?.succeeded(cmd)
+    }
+
+    async fn run_into(&self, cmd: &Cmd, path: &Path, access: Access) -> Result<()> {
+        let (whole, output) = files::blocking(path, move |path| files::begin(path, access)).await?;
+        process::finish(cmd, &self.stop, self.lines.clone(), Some(output)).await?.succeeded(cmd)?;
+        files::blocking(path, move |path| files::complete(whole, path)).await
     }
 
     async fn send(&self, request: &Request) -> Result<Response> {
@@ -187,6 +189,23 @@ fn zeroed(content: &[u8]) -> secrecy::SecretSlice<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_a_command_prints_fills_a_file_that_is_whole_or_not_there() {
+        let host = System::new(Stop::default());
+        let dir = tempfile::tempdir().unwrap();
+        let (source, path) = (dir.path().join("source"), dir.path().join("dump"));
+        let access = Access { mode: 0o600, uid: nix::unistd::getuid().as_raw(), gid: nix::unistd::getgid().as_raw() };
+        let binary: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+        host.write(&source, &binary, access).await.unwrap();
+        host.run_into(&Cmd::new("cat").stdin_file(&source), &path, access).await.unwrap();
+        assert_eq!((host.read(&path).await.unwrap().unwrap(), host.stat(&path).await.unwrap().unwrap().mode), (binary.clone(), 0o600));
+        let half = Cmd::new("sh").args(["-c", "echo half; echo why >&2; exit 3"]);
+        let error = host.run_into(&half, &path, access).await.unwrap_err();
+        assert!(matches!(&error, HostError::Failed { status: 3, tail, .. } if tail == &["why"]), "{error}");
+        assert_eq!(host.read(&path).await.unwrap().unwrap(), binary, "the former file stays");
+        assert_eq!(host.list(dir.path()).await.unwrap(), ["dump", "source"]);
+    }
 
     #[tokio::test]
     async fn a_pause_ends_at_the_first_signal() {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the door through which commands are started")]
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -15,7 +16,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::super::{Cmd, HostError, LineSink, Output, Result};
+use super::super::{Cmd, HostError, LineSink, Output, Result, Stdin};
 use super::PATH;
 use super::lines::{Lines, Splitter, lock};
 use crate::run::Stop;
@@ -33,18 +34,34 @@ pub(super) struct Finished {
     pub(super) tail: Vec<String>,
 }
 
+impl Finished {
+    /// What it printed, if it exited 0.
+    pub(super) fn succeeded(self, cmd: &Cmd) -> Result<Output> {
+        if self.output.success() {
+            return Ok(self.output);
+        }
+        Err(HostError::Failed { command: cmd.to_string(), status: self.output.status, tail: self.tail })
+    }
+}
+
 /// The full path of a program.
 pub(super) fn find(program: &str) -> Result<PathBuf> {
     which::which_in(program, Some(PATH), "/").map_err(|_| HostError::Missing { program: program.into() })
 }
 
-/// Runs a command to its end, its limit or the end of the run.
-pub(super) async fn finish(cmd: &Cmd, stop: &Stop, sink: Option<LineSink>) -> Result<Finished> {
+/// Runs a command to its end, its limit or the end of the run. `into` takes its standard output, which is then not kept here.
+pub(super) async fn finish(cmd: &Cmd, stop: &Stop, sink: Option<LineSink>, into: Option<File>) -> Result<Finished> {
     let spawn_error = |source| HostError::Spawn { command: cmd.to_string(), source };
-    let mut child = command(cmd)?.spawn().map_err(spawn_error)?;
+    let mut command = command(cmd)?;
+    if let Some(file) = into {
+        command.stdout(file);
+    }
+    let mut child = command.spawn().map_err(spawn_error)?;
+    // It holds the file as long as it lives.
+    drop(command);
     let lines = Lines::new(sink);
     let (out, err) = (Stream::start(child.stdout.take(), &lines), Stream::start(child.stderr.take(), &lines));
-    let feeding = cmd.stdin.clone().zip(child.stdin.take()).map(|(content, pipe)| tokio::spawn(feed(pipe, content)));
+    let feeding = cmd.text().cloned().zip(child.stdin.take()).map(|(content, pipe)| tokio::spawn(feed(pipe, content)));
 
     let ended = tokio::select! {
         status = child.wait() => Ok(status.map_err(spawn_error)?),
@@ -69,7 +86,11 @@ fn command(cmd: &Cmd) -> Result<Command> {
     command.args(&cmd.args).env_clear();
     command.envs([("PATH", PATH), ("LANG", "C.UTF-8"), ("HOME", "/root"), ("DEBIAN_FRONTEND", "noninteractive")]);
     command.envs(cmd.env.iter().map(|(name, value)| (name, value)));
-    command.stdin(if cmd.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdin(match &cmd.stdin {
+        Stdin::Empty => Stdio::null(),
+        Stdin::Text(_) => Stdio::piped(),
+        Stdin::File(path) => File::open(path).map_err(|source| HostError::File { action: "read", path: path.clone(), source })?.into(),
+    });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.current_dir("/").process_group(0).kill_on_drop(true);
     Ok(command)
@@ -158,7 +179,7 @@ mod tests {
     }
 
     async fn run(cmd: &Cmd) -> Result<Finished> {
-        finish(cmd, &Stop::default(), None).await
+        finish(cmd, &Stop::default(), None, None).await
     }
 
     #[tokio::test]
@@ -192,7 +213,7 @@ mod tests {
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();
         let sink = Arc::clone(&seen);
         let sink: LineSink = Arc::new(move |line: &str| lock(&sink).push(line.to_owned()));
-        finish(&shell(r"printf 'one\rtwo\nthree'"), &Stop::default(), Some(sink)).await.unwrap();
+        finish(&shell(r"printf 'one\rtwo\nthree'"), &Stop::default(), Some(sink), None).await.unwrap();
         assert_eq!(*lock(&seen), ["one", "two", "three"]);
     }
 
@@ -234,12 +255,12 @@ mod tests {
     async fn the_first_signal_waits_and_the_second_kills() {
         let stop = Stop::default();
         stop.request();
-        assert!(finish(&shell("sleep 0.1"), &stop, None).await.is_ok());
+        assert!(finish(&shell("sleep 0.1"), &stop, None, None).await.is_ok());
         let second = stop.clone();
         tokio::spawn(async move {
             sleep(Duration::from_millis(100)).await;
             second.request();
         });
-        assert!(matches!(finish(&shell("sleep 60"), &stop, None).await, Err(HostError::Stopped)));
+        assert!(matches!(finish(&shell("sleep 60"), &stop, None, None).await, Err(HostError::Stopped)));
     }
 }

@@ -2,6 +2,7 @@
 //! something must change.
 
 mod database;
+mod dump;
 mod owner;
 mod psql;
 
@@ -11,6 +12,7 @@ use anyhow::anyhow;
 use tokio::time::Instant;
 
 pub use database::Database;
+pub use dump::{DUMPS, FinalDump};
 pub use owner::{Owner, Seeds};
 
 use super::docker::{api, compose};

@@ -271,6 +271,12 @@ impl Host for Machine {
         Err(HostError::Failed { command: cmd.to_string(), status: output.status, tail })
     }
 
+    async fn run_into(&self, cmd: &Cmd, path: &Path, _access: Access) -> Result<()> {
+        let output = self.run(cmd).await?;
+        self.state().written.insert(path.to_owned(), Some(output.stdout.into_bytes()));
+        Ok(())
+    }
+
     async fn send(&self, request: &Request) -> Result<Response> {
         self.change(format!("send {:?} {}", request.method, request.url));
         self.exchange(request)

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::{Cmd, Machine, Reply};
+use super::super::{Cmd, Machine, Reply, Stdin};
 use crate::assets::OWNER_SCRIPT;
 
 /// Schema of the only image there is.
@@ -44,7 +44,10 @@ impl Tables {
 
 /// Answers the questions of `resource::mastodon`, told apart by what they select.
 pub(super) fn psql(machine: &mut Machine, cmd: &Cmd) -> Reply {
-    let sql = cmd.stdin.as_ref().map(|sql| sql.expose_secret().to_owned()).unwrap_or_default();
+    let sql = cmd.text().map(|sql| sql.expose_secret().to_owned()).unwrap_or_default();
+    if sql.contains("pg_database_size") {
+        return Reply::read(format!("bytes={}\naccounts={}\n", 8 << 20, u8::from(machine.docker.tables.is_some())));
+    }
     let Some(tables) = &machine.docker.tables else { return Reply::read("") };
     if sql.contains("'schema'") {
         let (schema, roles) = (tables.schema, tables.roles);
@@ -58,6 +61,24 @@ pub(super) fn psql(machine: &mut Machine, cmd: &Cmd) -> Reply {
         format!("owner={}\n", if unfinished { "unfinished" } else { "present" })
     });
     Reply::read(format!("administrators={administrators}\n{state}"))
+}
+
+/// Its custom format begins so.
+const DUMP: &str = "PGDMP";
+const ACCOUNTS: &str = "4711; 0 16385 TABLE DATA public accounts mastodon\n";
+
+pub(super) fn pg_dump(machine: &Machine) -> Reply {
+    let tables = machine.docker.tables.is_some() && !machine.docker.dumps_nothing;
+    Reply::changed(format!("{DUMP}{}", if tables { ACCOUNTS } else { "" }))
+}
+
+pub(super) fn pg_restore(machine: &Machine, cmd: &Cmd, option: &str) -> Reply {
+    let Stdin::File(path) = &cmd.stdin else { return Reply::changed("").status(1, "input file is too short (read 0, expected 5)") };
+    match machine.text(path).strip_prefix(DUMP) {
+        Some(listed) if option == "--list" => Reply::changed(listed),
+        Some(_) => Reply::changed(""),
+        None => Reply::changed("").status(1, "input file does not appear to be a valid archive"),
+    }
 }
 
 /// One-off commands of the service web.
@@ -108,7 +129,7 @@ pub(super) fn tootctl(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
 
 /// `assets/mastodon/owner.rb`.
 fn owner(machine: &mut Machine, cmd: &Cmd, options: &[&str]) -> Option<Reply> {
-    let program = cmd.stdin.as_ref()?.expose_secret().strip_suffix(OWNER_SCRIPT)?;
+    let program = cmd.text()?.expose_secret().strip_suffix(OWNER_SCRIPT)?;
     let given = program.strip_prefix("TOOTSTRAP_GIVEN = <<'END_OF_VALUES'\n")?.strip_suffix("\nEND_OF_VALUES\n")?;
     let Given { create, owner: name, email, password, settings } = serde_json::from_str(given).ok().filter(|_| !given.contains('\n'))?;
     let domain = email.rsplit_once('@')?.1;

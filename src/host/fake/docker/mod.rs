@@ -25,6 +25,9 @@ const CONTAINERD: &str = "/var/lib/containerd";
 /// PostgreSQL's data directory.
 const CLUSTER: &str = "/opt/mastodon/postgres/17";
 
+/// PostgreSQL's note of how it was left.
+const CONTROL: &str = "/opt/mastodon/postgres/17/global/pg_control";
+
 /// Docker's state.
 #[derive(Clone, Debug)]
 pub(crate) struct Docker {
@@ -49,6 +52,8 @@ pub(crate) struct Docker {
     pub(crate) prints_other_hashes: bool,
     /// The tables of Mastodon's database. `None`: there are none.
     pub(crate) tables: Option<Tables>,
+    /// `pg_dump` leaves the tables out.
+    pub(crate) dumps_nothing: bool,
     /// For how many more looks at the containers a Rails process of an earlier run is at work.
     pub(crate) rails_at_work: usize,
     /// Domains that cannot receive mail.
@@ -96,6 +101,7 @@ impl Default for Docker {
             unreadable: 0,
             prints_other_hashes: false,
             tables: None,
+            dumps_nothing: false,
             rails_at_work: 0,
             unreachable_mail: BTreeSet::new(),
             listeners: String::new(),
@@ -151,6 +157,7 @@ impl Machine {
         }
         if service == "db" && self.nodes.contains_key(Path::new(CLUSTER)) {
             self.place(format!("{CLUSTER}/PG_VERSION"), Kind::File, "17\n", 0o600);
+            self.place(CONTROL, Kind::File, "in production", 0o600);
         }
     }
 
@@ -254,6 +261,15 @@ fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
         ["stop", "--time", _, ids @ ..] => {
             for service in ids.iter().filter_map(|id| id.strip_suffix("-id")) {
                 machine.docker.containers.get_mut(service)?.state = "exited";
+                if service == "db" {
+                    machine.place(CONTROL, Kind::File, "shut down", 0o600);
+                }
+            }
+            Some(Reply::changed(""))
+        }
+        ["start", ids @ ..] => {
+            for service in ids.iter().filter_map(|id| id.strip_suffix("-id")) {
+                machine.start(service, "(healthy)");
             }
             Some(Reply::changed(""))
         }
@@ -270,6 +286,8 @@ fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
         }
         ["exec", "caddy-id", "caddy", "adapt", ..] => Some(Reply::read(machine.caddy_files())),
         ["exec", "--interactive", "db-id", "psql", ..] => Some(mastodon::psql(machine, cmd)),
+        ["exec", "db-id", "pg_dump", "--format=custom", "--username", "mastodon", "mastodon"] => Some(mastodon::pg_dump(machine)),
+        ["exec", "--interactive", "db-id", "pg_restore", option] => Some(mastodon::pg_restore(machine, cmd, option)),
         _ => None,
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn check(machine: &mut Machine, cmd: &Cmd, options: &[&str]) -> Optio
     match options {
         ["/data/appendonlydir/appendonly.aof.manifest"] => Some(Reply::read(analyzed).status(i32::from(diff > 0), "")),
         ["--fix", "/data/appendonlydir/appendonly.aof.manifest"] => {
-            (cmd.stdin.as_ref()?.expose_secret() == "y\n").then(|| machine.docker.unreadable = 0)?;
+            (cmd.text()?.expose_secret() == "y\n").then(|| machine.docker.unreadable = 0)?;
             Some(Reply::changed(analyzed))
         }
         _ => None,
