@@ -25,8 +25,7 @@ pub fn add(plan: &mut Plan, with: &Inputs, dns: &Dns, docker: &Docker, serving: 
         }),
         Err(error) => [plan.step("edge/examples", Refusal::new("configurations for a web server", &error)).add(); 2],
     };
-    let proxied = Proxied::new(settings, &with.secrets.vapid_public_key);
-    let mut proxied = plan.step("edge/proxy", proxied).needs([serving, no_caddy]).needs(examples);
+    let mut proxied = plan.step("edge/proxy", Proxied::new(settings)).needs([serving, no_caddy]).needs(examples);
     if let Some(published) = dns.published {
         proxied = proxied.after(published, Duration::from_mins(3));
     }

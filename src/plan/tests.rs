@@ -87,14 +87,14 @@ async fn a_second_run_changes_nothing() {
 fn behind_proxy() -> (Inputs, FakeProxy) {
     let mut inputs = Inputs::sample();
     (inputs.settings.behind_proxy, inputs.settings.token) = (true, None);
-    let vapid = inputs.secrets.vapid_public_key.clone();
-    (inputs, FakeProxy { vapid, ..FakeProxy::default() })
+    (inputs, FakeProxy::default())
 }
 
 #[tokio::test(start_paused = true)]
 async fn behind_a_proxy_there_is_no_caddy_and_whoever_has_the_ports_keeps_them() {
     let (host, (inputs, proxy)) = (FakeHost::debian(), behind_proxy());
     host.machine().docker.listeners = "LISTEN 0 511 0.0.0.0:443 0.0.0.0:* users:((\"nginx\",pid=71,fd=6))\n".into();
+    host.machine().publish(&["social.fedi-test.org"]);
     host.machine().proxy = Some(FakeProxy { silent: true, ..proxy.clone() });
     let first = run_with(&inputs, &host, Mode::Apply, Stop::default()).await;
     assert!(matches!(broken(&first).as_slice(), [(id, Outcome::Waiting { .. })] if id == "edge/proxy"), "{:?}", broken(&first));
@@ -112,10 +112,13 @@ async fn behind_a_proxy_there_is_no_caddy_and_whoever_has_the_ports_keeps_them()
 async fn caddy_goes_when_a_proxy_comes_and_comes_back() {
     let (host, (inputs, proxy)) = (FakeHost::debian(), behind_proxy());
     install(&host).await;
+    let world = host.machine().linode.clone();
+    host.machine().publish(&["social.fedi-test.org"]);
     host.machine().proxy = Some(proxy);
     let there = run_with(&inputs, &host, Mode::Apply, Stop::default()).await;
     assert_eq!(broken(&there), Vec::<&(String, Outcome)>::new());
     assert!(!host.machine().docker.containers.contains_key("caddy"));
+    host.machine().linode = world;
     let back = install(&host).await;
     assert_eq!(broken(&back), Vec::<&(String, Outcome)>::new());
     assert!(host.machine().docker.containers.contains_key("caddy"));

@@ -42,6 +42,18 @@ def serve(machine: Machine, *without: str) -> None:
     machine.sh("rm -f /etc/nginx/conf.d/own.conf; nginx -q -t && systemctl reload nginx")
 
 
+#: What it answers for the instance's own actor, on somebody else's server.
+STRANGERS = ("return 401;", 'return 200 \'{"publicKey": {"publicKeyPem": "a stranger"}}\';')
+
+
+def serve_another(machine: Machine, answer: str) -> None:
+    """A server that is well, and is not this one."""
+    certificate = f"/etc/letsencrypt/live/{where.SITE}"
+    tls = f"ssl_certificate {certificate}/fullchain.pem; ssl_certificate_key {certificate}/privkey.pem;"
+    machine.put(USED, f"server {{ listen 443 ssl; listen [::]:443 ssl; {tls} location = /health {{ return 200 OK; }} location / {{ {answer} }} }}\n")
+    machine.sh("nginx -q -t && systemctl reload nginx")
+
+
 def waits_for(run: Run, part: str) -> None:
     assert run.status == STILL_WAITING, run.text[-3000:]
     assert part in " ".join(run.text.split()), run.text[-3000:]
@@ -77,6 +89,18 @@ def test_from_a_bare_machine_with_nginx_to_a_good_server(fresh: Bed, dist: Path)
     waits_for(product.plain("install"), "WebSockets are not passed on (the header fields Upgrade and Connection)")
     serve(machine, "127.0.0.1:4000")
     waits_for(product.plain("status"), "/api/v1/streaming is not passed on to 127.0.0.1:4000")
+
+    # Somebody else's server is not taken for this one.
+    for answer, part in zip(STRANGERS, ("it answers 401 for /actor", "another server than this one answers"), strict=True):
+        serve_another(machine, answer)
+        waits_for(product.plain("status"), part)
+
+    # A name that the world does not find is missed, though this machine has it in /etc/hosts.
+    serve(machine)
+    assert where.SITE in machine.sh("cat /etc/hosts")
+    fresh.services.control.put_zone(where.DOMAIN, [])
+    waits_for(product.plain("status"), f"DNS has no address for {where.SITE}")
+    fresh.services.control.put_zone(where.DOMAIN, records)
 
     # As the example says it is right; also the clients' own addresses arrive.
     serve(machine)

@@ -136,6 +136,19 @@ pub(super) async fn addresses_of(host: &dyn Probe, name: &str) -> Vec<IpAddr> {
     Vec::new()
 }
 
+/// Addresses of a name at one of its own servers, IPv4 first. `None`: it does not say, or names another name.
+pub(super) async fn addresses_at(host: &dyn Probe, server: IpAddr, name: &str) -> Option<Vec<IpAddr>> {
+    let mut found = Vec::new();
+    for kind in [RecordType::A, RecordType::Aaaa] {
+        let answer = host.dns(&Question { server: Some(server), name: name.to_owned(), kind }).await.ok()?;
+        if answer.failure.is_some() || !answer.authoritative || answer.answers.iter().any(|record| record.kind == RecordType::Cname) {
+            return None;
+        }
+        found.extend(addresses(answer.answers.iter()));
+    }
+    Some(found)
+}
+
 async fn ask(host: &dyn Probe, name: &str, kind: RecordType) -> crate::host::Result<Answer> {
     host.dns(&Question { server: None, name: name.to_owned(), kind }).await
 }

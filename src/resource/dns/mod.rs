@@ -25,6 +25,25 @@ pub(crate) async fn delegated_to_linode(host: &dyn Probe, name: &str) -> anyhow:
     Ok(authority::find(host, name).await?.map(|delegation| delegation.at_linode()))
 }
 
+/// The addresses that the world finds for a name, whatever this machine's own files say. None: it finds none.
+///
+/// The zone's own servers are asked, so that no resolver remembers that the name was missing; the resolver where they lead to another name,
+/// or do not answer.
+pub(crate) async fn seen_by_the_world(host: &dyn Probe, name: &str) -> anyhow::Result<Vec<IpAddr>> {
+    match authority::find(host, name).await {
+        Ok(None) => return Ok(Vec::new()),
+        Ok(Some(delegation)) => {
+            for server in delegation.servers.iter().filter_map(|server| server.addresses.first()) {
+                if let Some(addresses) = authority::addresses_at(host, *server, name).await {
+                    return Ok(addresses);
+                }
+            }
+        }
+        Err(error) => log::info!("the servers of {name} cannot be asked themselves, so the resolver is: {error:#}"),
+    }
+    Ok(authority::addresses_of(host, name).await)
+}
+
 /// The command that looks again, or goes on.
 const AGAIN: &str = "sudo tootstrap install";
 
