@@ -43,6 +43,8 @@ pub(crate) struct Machine {
     pub(crate) linode: super::linode::Account,
     /// A web server of the operator's, if there is one.
     pub(crate) proxy: Option<super::FakeProxy>,
+    /// Registries give their token by its name in OAuth 2.0.
+    pub(crate) gives_access_tokens: bool,
     pub(crate) netfilter: super::netfilter::Netfilter,
     pub(crate) ssh: super::ssh::Ssh,
     pub(crate) ufw: super::ufw::Ufw,

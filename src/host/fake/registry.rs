@@ -14,7 +14,8 @@ pub(crate) const SIZES: [u64; 3] = [30_000_000, 100_000_000, 9_000];
 /// Simulates `ghcr.io`, Docker Hub, and where they give tokens.
 pub(super) fn site(machine: &mut Machine, request: &Request) -> Option<Response> {
     if request.url.contains("/token?service=") {
-        return Some(answer(200, &json!({ "token": TOKEN })));
+        let named = if machine.gives_access_tokens { "access_token" } else { "token" };
+        return Some(answer(200, &json!({ named: TOKEN })));
     }
     let (registry, rest) = request.url.strip_prefix("https://")?.split_once("/v2/")?;
     let (repository, version) = rest.split_once("/manifests/")?;

@@ -86,7 +86,9 @@ struct Blob {
 
 #[derive(Deserialize)]
 struct Token {
-    token: String,
+    token: Option<String>,
+    /// The same by its name in OAuth 2.0: a registry gives either, or both.
+    access_token: Option<String>,
 }
 
 /// What an image consists of for this architecture (`amd64`), from the registry's manifests, asked for as anybody may. Docker Hub counts
@@ -136,7 +138,7 @@ async fn sign_in(host: &dyn Probe, refused: &Response) -> anyhow::Result<SecretS
     let answer = host.get(&Request::new(Method::Get, &url).timeout(PATIENCE)).await?;
     ensure!(answer.success(), "{realm} answers with status {}", answer.status);
     let token: Token = answer.parse()?;
-    Ok(token.token.into())
+    Ok(token.token.or(token.access_token).context("it gives no token")?.into())
 }
 
 #[cfg(test)]
@@ -165,6 +167,9 @@ mod tests {
         let all = blobs(&host, "ghcr.io/mastodon/mastodon:v4.7.4", "amd64").await.unwrap();
         assert_eq!(all.len(), 3);
         let more = blobs(&host, "ghcr.io/mastodon/mastodon-streaming:v4.7.4", "amd64").await.unwrap();
+        // Either name of the token will do.
+        host.machine().gives_access_tokens = true;
+        assert_eq!(blobs(&host, "ghcr.io/mastodon/mastodon:v4.7.4", "amd64").await.unwrap(), all);
         assert_eq!(more.keys().filter(|digest| all.contains_key(*digest)).count(), 1, "the first layer of both is the same");
     }
 
