@@ -220,7 +220,7 @@ impl<I: io::BufRead, O: io::Write> Interview<'_, I, O> {
     fn who_may_join(&mut self, options: &mut Options) -> io::Result<bool> {
         let present = match (&options.single_user, &options.registrations) {
             (Some(_), _) => "just-me".to_owned(),
-            (None, who) => who.clone().unwrap_or_else(|| "closed".into()),
+            (None, who) => who.clone().unwrap_or_else(|| "open".into()),
         };
         let question = "Who may join? open / approved / closed / just-me";
         let Some(answer) = self.dialogue.choice(question, &["open", "approved", "closed", "just-me"], &present)? else { return Ok(false) };

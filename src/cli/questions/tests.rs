@@ -56,6 +56,7 @@ async fn e_goes_through_the_answers_again_and_enter_keeps_each() {
     let (given, decision, output) = asked(answers, Options::default(), false).await;
     let wanted = "domain = 'a.org'\nemail = 'me@a.org'\nowner = 'you'\nregistrations = 'open'\nharden = 'yes'";
     assert_eq!((given.options, decision), (options(wanted), Decision::GoOn));
+    assert!(output.contains("Who may join? open / approved / closed / just-me [open]: "), "as where nothing is asked: {output}");
     for part in ["social.example.org [a.org]: ", "sign in) [me@a.org]: ", "such as alice [me]: ", "just-me [open]: ", "too? yes/no [yes]: "]
     {
         assert!(output.contains(part), "{part}: {output}");
