@@ -43,7 +43,7 @@ use exit::{End, Trouble};
 
 /// Turns a bare Debian machine into a working Mastodon server, and keeps it one
 #[derive(Debug, Parser)]
-#[command(name = "tootstrap", version, max_term_width = 100, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(name = "tootstrap", version, max_term_width = 80, arg_required_else_help = true, disable_help_subcommand = true)]
 #[command(after_help = "Exit status: 0 done; 1 something failed; 2 the settings or the machine are refused, nothing was changed; \
     3 changes are pending (plan --detailed-exitcode); 4 done, but something outside is still waited for; 128+n ended by signal n.\n\n\
     Everything is in docs/settings.md and docs/cli.md.")]
@@ -159,6 +159,36 @@ mod tests {
         let told = "  done      nothing was changed\n  do        look\n  go on     sudo tootstrap install";
         assert_eq!(advice(Exit::Refused, "look"), told);
         assert_eq!(advice(Exit::Failed, "look"), "  do        look");
+    }
+
+    /// Every command that is not hidden, with the words that lead to it.
+    fn commands(command: &clap::Command, path: &str, all: &mut Vec<(String, clap::Command)>) {
+        for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+            let path = format!("{path} {}", below.get_name());
+            all.push((path.clone(), below.clone()));
+            commands(below, &path, all);
+        }
+    }
+
+    #[test]
+    fn every_help_fits_80_columns_and_has_an_example() {
+        let mut all = Vec::new();
+        let whole = Cli::command();
+        commands(&whole, "tootstrap", &mut all);
+        assert!(all.len() > 12, "{all:?}");
+        for (path, command) in all {
+            let parent = command.has_subcommands();
+            let mut command = command.bin_name(path.clone()).term_width(80).disable_help_subcommand(true);
+            for help in [command.render_help().to_string(), command.render_long_help().to_string()] {
+                let wide: Vec<_> = help.lines().filter(|line| line.chars().count() > 80).collect();
+                assert!(wide.is_empty(), "{path}: {wide:#?}");
+                assert!(parent || help.contains("\nExample"), "{path}: {help}");
+            }
+            // What is wrapped here is no longer what one types.
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let wide: Vec<_> = examples.lines().filter(|line| line.starts_with("  ") && line.chars().count() > 80).collect();
+            assert!(wide.is_empty(), "{path}: {wide:#?}");
+        }
     }
 
     #[test]
