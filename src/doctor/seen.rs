@@ -26,6 +26,8 @@ pub struct Seen {
     pub containers: BTreeMap<String, Container>,
     /// Ports that containers publish to the world: `0.0.0.0:5432->5432/tcp of x`.
     pub published: Vec<String>,
+    /// Bridges of the project's networks that firewalld has in none of its zones.
+    pub in_no_zone: Vec<String>,
     /// What the containers said in the last half hour, by service.
     pub logs: BTreeMap<String, Vec<String>>,
     /// Errors of the certificate authority in Caddy's log of the last hours, newest first.

@@ -84,6 +84,12 @@ pub static CAUSES: &[Cause] = &[
     cause!("firewall/here", Wrong, "the firewall of this machine is not as it should be",
         |s| steps(s, |id| id == "firewall/ufw"),
         "sudo tootstrap install"),
+    cause!("firewall/zones", Wrong, "firewalld keeps containers apart: a network of theirs is in none of its zones",
+        |s| s.in_no_zone.iter().map(|bridge| Sign {
+            what: format!("{bridge} is in no zone, so what goes over it is rejected (\"No route to host\")"),
+            remedy: Some(format!("sudo firewall-cmd --zone=docker --add-interface={bridge}; then the same with --permanent")),
+        }).collect(),
+        "put the networks of the containers into firewalld's zone docker"),
     cause!("docker/down", Wrong, "Docker does not work, and everything of Mastodon's runs in it",
         |s| steps(s, |id| id == "docker/ready"),
         "sudo systemctl restart docker; if that fails: sudo journalctl --unit docker --lines 50"),

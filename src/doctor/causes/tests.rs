@@ -81,6 +81,7 @@ const TABLE: &[(Break, &[&str], &str)] = &[
     (|s| s.tls.until = Some("2026-11-29T00:00:00Z".parse().unwrap()), &["certificate/ending"], "2026-11-29T00:00:00Z"),
     (|s| s.steps[2] = step("edge/ports", Outcome::Failed { why: "port 80 is taken by nginx".into(), remedy: Some("stop nginx".into()) }), &["ports/taken"], "stop nginx"),
     (|s| s.steps.push(step("edge/proxy", waiting("your web server to pass on https://a.org", "compare it"))), &["proxy/wrong"], "compare it"),
+    (|s| s.in_no_zone.push("br-12".into()), &["firewall/zones"], "firewall-cmd --zone=docker --add-interface=br-12;"),
     (|s| s.steps.push(step("firewall/ufw", Outcome::Pending)), &["firewall/here"], "firewall/ufw differs"),
     (|s| s.steps.push(step("docker/ready", Outcome::Pending)), &["docker/down"], "restart docker"),
     (|s| s.steps.push(step("docker/images", waiting("the recorded one", "pull it"))), &["docker/image"], "pull it"),

@@ -27,13 +27,15 @@ const LAST: usize = 20;
 pub(super) struct Containers {
     by_service: BTreeMap<String, Container>,
     published: Vec<String>,
+    in_no_zone: Vec<String>,
     logs: BTreeMap<String, Vec<String>>,
     authority: Vec<String>,
 }
 
 impl Containers {
     pub(super) fn into_seen(self, seen: &mut Seen) {
-        (seen.containers, seen.published, seen.logs, seen.authority) = (self.by_service, self.published, self.logs, self.authority);
+        (seen.containers, seen.published, seen.in_no_zone) = (self.by_service, self.published, self.in_no_zone);
+        (seen.logs, seen.authority) = (self.logs, self.authority);
     }
 }
 
@@ -46,7 +48,8 @@ pub(super) async fn look(host: &dyn Probe, at: Timestamp) -> Containers {
     let ids = filters.iter().fold(ps().args(["--all", "--quiet", "--no-trunc"]), |ps, filter| ps.args(["--filter", filter]));
     let ids = ask(host, ids).await.unwrap_or_default();
     let published = ask(host, ps().args(["--format", "{{.Names}}\t{{.Ports}}"])).await.unwrap_or_default();
-    let mut seen = Containers { published: published.lines().filter_map(for_everybody).collect(), ..Containers::default() };
+    let published = published.lines().filter_map(for_everybody).collect();
+    let mut seen = Containers { published, in_no_zone: in_no_zone(host).await, ..Containers::default() };
     let ids: Vec<_> = ids.split_whitespace().collect();
     if ids.is_empty() {
         return seen;
@@ -64,6 +67,27 @@ pub(super) async fn look(host: &dyn Probe, at: Timestamp) -> Containers {
         seen.by_service.insert(service, container);
     }
     seen
+}
+
+/// Bridges of our networks that firewalld rejects the packets of: Docker 20.10 puts those of internal networks in no zone
+/// (docker/for-linux#1353).
+async fn in_no_zone(host: &dyn Probe) -> Vec<String> {
+    if host.which("firewall-cmd").await.is_none() {
+        return Vec::new();
+    }
+    let ours = ["network", "ls", "--filter", "label=com.docker.compose.project=mastodon", "--format", "{{.ID}}\t{{.Name}}"];
+    let networks = ask(host, Cmd::new("docker").args(ours)).await.unwrap_or_default();
+    let mut outside = Vec::new();
+    for (id, name) in networks.lines().filter_map(|line| line.split_once('\t')) {
+        let bridge = if name.ends_with("_outside") { "mastodon0".to_owned() } else { format!("br-{id}") };
+        let zone = Cmd::new("firewall-cmd").arg(format!("--get-zone-of-interface={bridge}")).timeout(LIMIT);
+        match host.query(&zone).await {
+            Ok(told) if told.status == 2 && (told.stdout.contains("no zone") || told.stderr.contains("no zone")) => outside.push(bridge),
+            Ok(_) => {}
+            Err(error) => log::info!("a look was not possible: {error}"),
+        }
+    }
+    outside
 }
 
 fn parse(line: &str, at: Timestamp) -> Option<(String, Container, String)> {

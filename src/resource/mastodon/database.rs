@@ -9,8 +9,8 @@ use super::super::docker::compose;
 use super::super::{Drift, Resource, stamp};
 use super::psql::{self, Rows, number};
 use super::{rails, wait_for_earlier};
-use crate::host::{Host, Probe};
-use crate::report::WithRemedy;
+use crate::host::{Host, HostError, Probe};
+use crate::report::{Problem, WithRemedy};
 
 /// Which version the tables were last prepared for, and their schema then.
 const STAMP: &str = "app/schema";
@@ -122,6 +122,15 @@ fn refuse_newer(schema: u64, image: u64, version: &str) -> anyhow::Result<()> {
         .remedy("set the version that it was last used with in /etc/tootstrap/settings.toml: Mastodon cannot go back to an older one")
 }
 
+/// With what helps, where that is known.
+fn explained(error: HostError) -> anyhow::Error {
+    let said = error.to_string();
+    if said.contains("No route to host") {
+        return Problem::new(error.into(), "a firewall keeps the containers apart: sudo tootstrap doctor names it and what to do").into();
+    }
+    error.into()
+}
+
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "database of Mastodon {}", self.version)
@@ -142,7 +151,7 @@ impl Resource for Database {
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
-        wait_for_earlier(host.probe()).await?;
+        wait_for_earlier(host).await?;
         let before = self.state(host.probe()).await?;
         if let State::Prepared { schema, current: false, .. } = before {
             refuse_newer(schema, self.schema_of_image(host).await?, &self.version)?;
@@ -151,7 +160,8 @@ impl Resource for Database {
             }
         }
         if !matches!(before, State::Prepared { current: true, .. }) {
-            host.run(&rails([], ["db:prepare"])).await.context("cannot prepare Mastodon's database")?;
+            let prepared = host.run(&rails([], ["db:prepare"])).await;
+            prepared.map_err(explained).context("cannot prepare Mastodon's database")?;
         }
         // On an empty database db:prepare has seeded. On any other a crash may have left that to us, and it is safe to repeat.
         if matches!(before, State::Prepared { .. }) {
@@ -218,6 +228,24 @@ mod tests {
         host.machine().docker.rails_at_work = usize::MAX;
         let error = database().apply(&host).await.unwrap_err();
         assert!(format!("{error:#}").contains("rails db:prepare") && host.take_log().is_empty(), "{error:#}");
+    }
+
+    #[test]
+    fn a_firewall_between_containers_is_named() {
+        let failed = |line: &str| HostError::Failed { command: "rails db:prepare".into(), status: 1, tail: vec![line.into()] };
+        let error = explained(failed("could not connect to server: No route to host"));
+        assert!(Problem::remedy_of(&error).is_some_and(|remedy| remedy.contains("tootstrap doctor")));
+        assert!(Problem::remedy_of(&explained(failed("relation exists"))).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_the_wait_for_it() {
+        let stop = crate::run::Stop::default();
+        let host = machine().stopped_by(&stop);
+        host.machine().docker.rails_at_work = usize::MAX;
+        stop.request();
+        let error = database().apply(&host).await.unwrap_err();
+        assert!(matches!(error.downcast_ref(), Some(crate::host::HostError::Stopped)) && host.take_log().is_empty(), "{error:#}");
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ pub use dump::{DUMPS, FinalDump};
 pub use owner::{Owner, Seeds};
 
 use super::docker::{api, compose};
-use crate::host::{Cmd, Probe};
+use crate::host::{Cmd, Host};
 use crate::report::WithRemedy;
 
 /// How long a Rails process of an earlier run may take to its end.
@@ -30,17 +30,17 @@ fn rails<'a>(options: impl IntoIterator<Item = &'a str>, command: impl IntoItera
 }
 
 /// Waits until no Rails process of an earlier run works on the database. Its container outlives a run that was killed, and two at once would
-/// load the schema into each other's.
-async fn wait_for_earlier(host: &dyn Probe) -> anyhow::Result<()> {
+/// load the schema into each other's. A stop ends the wait.
+async fn wait_for_earlier(host: &dyn Host) -> anyhow::Result<()> {
     let began = Instant::now();
-    while let Some(earlier) = api::containers(host).await?.iter().find(|container| is_ours_at_work(container)) {
+    while let Some(earlier) = api::containers(host.probe()).await?.iter().find(|container| is_ours_at_work(container)) {
         if began.elapsed() > EARLIER {
             return Err(anyhow!("a Rails process of an earlier run does not end: {}", earlier.command)).remedy(format!(
                 "look what it does (docker logs {id}), end it (docker stop {id}), then: sudo tootstrap install",
                 id = earlier.id
             ));
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        host.pause(Duration::from_secs(1)).await?;
     }
     Ok(())
 }

@@ -172,7 +172,7 @@ impl Resource for Owner {
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
-        wait_for_earlier(host.probe()).await?;
+        wait_for_earlier(host).await?;
         let create = self.account(host.probe()).await? != Account::Settled;
         let allow = format!("EMAIL_DOMAIN_ALLOWLIST={}", self.email.domain());
         let mut options = vec!["-e", "RAILS_LOG_LEVEL=error"];

@@ -280,6 +280,9 @@ fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
         ["network", "ls", "--filter", _, "--format", "{{.Name}}"] => {
             Some(Reply::read(machine.docker.networks.iter().map(|name| name.clone() + "\n").collect::<String>()))
         }
+        ["network", "ls", "--filter", _, "--format", "{{.ID}}\t{{.Name}}"] => {
+            Some(Reply::read(machine.docker.networks.iter().map(|name| format!("12\t{name}\n")).collect::<String>()))
+        }
         ["network", "rm", name] => {
             machine.docker.networks.retain(|network| network != name);
             Some(Reply::changed(""))
