@@ -11,12 +11,14 @@ use jiff::Timestamp;
 
 use super::exit::{End, Exit, Trouble};
 use super::follow::{listing, renderer};
+use super::logging::WORK_LOG;
 use super::{install, lock, need_root, prepare, tell, work};
 use crate::host::Probe;
 use crate::host::system::System;
 use crate::plan::Plan;
 use crate::plan::removal::{self, Deletion, Removal};
-use crate::report::{Events, Journal, Made, Redactor, Renderer, journal, made, render};
+use crate::report::{Events, Journal, Made, Redactor, Renderer, journal, made, render, wrap};
+use crate::resource::credentials;
 use crate::resource::mastodon::{DUMPS, FinalDump};
 use crate::run::{Engine, Mode, Report, Stop};
 use crate::settings::{self, Given, Options, SecretEnv};
@@ -218,6 +220,7 @@ async fn left(removal: &Removal, given: &Given, past: &[made::Deed], host: &dyn 
         lines.push(("/opt/mastodon", "the data: database, media, certificates".to_owned()));
         lines.push(("/etc/tootstrap", "settings, and the secrets without which the data cannot be read".to_owned()));
         lines.push(("/usr/local/bin/tootstrap", "brings the server back: sudo tootstrap install".to_owned()));
+        lines.push((WORK_LOG, "what was done".to_owned()));
     }
     for (path, what) in [
         ("/opt/mastodon/custom.env", "yours"),
@@ -234,14 +237,27 @@ async fn left(removal: &Removal, given: &Given, past: &[made::Deed], host: &dyn 
         lines.push(("/opt/mastodon/*.former*", "what others had written into files of ours".to_owned()));
     }
     if let Some(user) = &given.options.sudo_user {
-        lines.push(("sudo user", format!("{user} may be the only way in; .credentials of its home has the passwords")));
-    } else if host.stat(Path::new("/root/.credentials")).await?.is_some() {
-        lines.push(("/root/.credentials", "the owner's first password".to_owned()));
+        lines.push(("sudo user", format!("{user} may be the only way in; its password is in .credentials of its home")));
+    }
+    if removal.data.is_none()
+        && let Some(path) = credentials::with_owner_password(host).await?
+    {
+        lines.push(("owner", format!("the first password is in {}", path.display())));
     }
     let packages: Vec<_> =
         past.iter().filter(|deed| deed.id == "base/packages").filter_map(|deed| deed.what.strip_prefix("install ")).collect();
     if !packages.is_empty() {
         lines.push(("packages", format!("others may use them by now: {}", packages.join(" "))));
+    }
+    let made = |id: &str| past.iter().any(|deed| deed.id == id);
+    if made("base/docker-source") {
+        lines.push(("Docker's package source", "with its key: without it Docker, which stays, gets no updates".to_owned()));
+    }
+    if made("docker/daemon.json") {
+        lines.push(("/etc/docker/daemon.json", "keeps the logs of Docker's containers small".to_owned()));
+    }
+    if made("host/name") {
+        lines.push(("hostname", "and its line in /etc/hosts: what it was before may be wrong by now".to_owned()));
     }
     if past.iter().any(|deed| deed.id.starts_with("ssh/") || deed.id.starts_with("firewall/") || deed.id.starts_with("fail2ban/")) {
         lines.push(("protection", "SSH's rules, the firewall, fail2ban and upgrades guard the machine, not Mastodon".to_owned()));
@@ -249,9 +265,16 @@ async fn left(removal: &Removal, given: &Given, past: &[made::Deed], host: &dyn 
     if past.iter().any(|deed| deed.id.starts_with("dns/")) {
         lines.push(("DNS records", format!("of {} at Linode: remove them in Cloud Manager", site(given)?)));
     }
-    let line = |(what, why): &(&str, String)| format!("  {what:<26} {why}\n");
-    let left: String = lines.iter().map(line).collect();
-    Ok(format!("\nLeft as it is:\n{}", left.trim_end()))
+    Ok(format!("\nLeft as it is:\n{}", table(&lines)))
+}
+
+/// Two columns, on lines of 80 characters.
+fn table(lines: &[(&str, String)]) -> String {
+    let line = |(what, why): &(&str, String)| {
+        let why = wrap(why, 51).join(&format!("\n{:29}", ""));
+        format!("  {what:<26} {why}")
+    };
+    lines.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

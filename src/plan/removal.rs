@@ -7,7 +7,7 @@ use super::Inputs;
 use super::Plan;
 use crate::resource::docker::{Absent, metadata};
 use crate::resource::mastodon::FinalDump;
-use crate::resource::removal::{ClosedPorts, DataKept, Gone, GoneIfEmpty, NoFormerVersions, NoImages, NoSwap, NoUnits};
+use crate::resource::removal::{ClosedPorts, DataKept, Gone, GoneIfEmpty, NoFormerVersions, NoImages, NoOwnerPassword, NoSwap, NoUnits};
 use crate::resume;
 #[cfg(test)]
 use crate::settings::Images;
@@ -60,15 +60,17 @@ pub const FORMER_VERSIONS: NoFormerVersions = NoFormerVersions::new(FILES);
 /// What cannot be made again, and then what says that it must be there.
 const DATA: &[&str] = &[
     "/opt/mastodon/postgres/17",
+    "/opt/mastodon/postgres/17.unfinished",
     "/opt/mastodon/redis/data",
+    "/opt/mastodon/redis/data.torn",
     "/opt/mastodon/public/system",
     "/opt/mastodon/caddy/data",
     resume::COMPLETE,
     resume::DATA_KEPT,
 ];
 
-/// Stamps and lists, then what tells that there is something to remove. Without data they are of no use.
-const RECORDS: &[&str] = &["/var/lib/tootstrap", "/etc/tootstrap", "/usr/local/bin/tootstrap"];
+/// What was done, stamps and lists, then what tells that there is something to remove. Without data they are of no use.
+const RECORDS: &[&str] = &["/var/log/tootstrap.log", "/var/lib/tootstrap", "/etc/tootstrap", "/usr/local/bin/tootstrap"];
 
 /// The inner ones first. Where the operator's own files are they stay.
 const DIRECTORIES: &[&str] = &[
@@ -106,8 +108,9 @@ pub fn build(with: &Removal) -> Plan {
         let data = plan.step("remove/data", data).needs([files, formers]).add();
         // Last: as long as they are there, a removal that broke off can be gone on with.
         let directories = plan.step("remove/directories", GoneIfEmpty::new(DIRECTORIES)).needs([data]).add();
+        let password = plan.step("remove/password", NoOwnerPassword).needs([data]).add();
         let records = Gone::new("records, secrets and program", RECORDS);
-        plan.step("remove/records", records).needs(last).needs([directories]).add();
+        plan.step("remove/records", records).needs(last).needs([directories, password]).add();
     } else {
         plan.step("remove/kept", DataKept).needs([files]).needs(last).add();
     }

@@ -13,6 +13,8 @@ use crate::settings::UserName;
 
 /// Says in which file the owner's lines were written.
 const OWNER_STAMP: &str = "finish/credentials";
+const OWNER_USERNAME: &str = "Owner Username";
+const OWNER_EMAIL: &str = "Owner Email";
 const OWNER_PASSWORD: &str = "Owner Password";
 const SUDO_PASSWORD: &str = "Sudo Password";
 
@@ -27,7 +29,7 @@ pub struct Credentials {
 impl Credentials {
     /// The owner's name, address and password, and the sudo user's name and password.
     pub fn new(owner: &str, email: &str, password: SecretString, sudo: Option<(UserName, SecretString)>) -> Self {
-        let owner = [("Owner Username", owner.into()), ("Owner Email", email.into()), (OWNER_PASSWORD, password)];
+        let owner = [(OWNER_USERNAME, owner.into()), (OWNER_EMAIL, email.into()), (OWNER_PASSWORD, password)];
         Self { sudo, owner }
     }
 
@@ -121,7 +123,7 @@ pub(crate) async fn renew_owner_password(host: &dyn Host, sudo: Option<&UserName
         None => place(host.probe(), sudo).await?,
     };
     let mut text = host.read(&path).await?.unwrap_or_default();
-    for (label, value) in [("Owner Username", lines.name), ("Owner Email", lines.email), (OWNER_PASSWORD, lines.password.expose_secret())] {
+    for (label, value) in [(OWNER_USERNAME, lines.name), (OWNER_EMAIL, lines.email), (OWNER_PASSWORD, lines.password.expose_secret())] {
         text = with_line(&text, label, value);
     }
     host.write(&path, &text, access).await?;
@@ -148,10 +150,15 @@ pub(crate) struct OwnerLines<'a> {
 }
 
 /// The file that the owner's lines were written into, if it is still there, and whose it is.
-async fn with_owner_lines(host: &dyn Probe) -> anyhow::Result<Option<(PathBuf, Access)>> {
+pub(super) async fn with_owner_lines(host: &dyn Probe) -> anyhow::Result<Option<(PathBuf, Access)>> {
     let Some(path) = stamp::read(host, OWNER_STAMP).await?.map(PathBuf::from) else { return Ok(None) };
     let stat = host.stat(&path).await?;
     Ok(stat.map(|stat| (path, Access { mode: 0o600, uid: stat.uid, gid: stat.gid })))
+}
+
+/// The text without the lines about the owner.
+pub(super) fn without_owner(text: &[u8]) -> Vec<u8> {
+    [OWNER_USERNAME, OWNER_EMAIL, OWNER_PASSWORD].iter().fold(text.to_vec(), |text, label| without(&text, label))
 }
 
 fn without(text: &[u8], label: &str) -> Vec<u8> {

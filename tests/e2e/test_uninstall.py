@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from harness import wait_healthy
-from product import DONE, REFUSED, UPLOADED, Product
+from product import DONE, REFUSED, STEP_FAILED, UPLOADED, Product
 from testbed import layout as where
 from testbed.bed import Bed
 from testbed.checks import HTTP3
 from testbed.demo import FORM
+from testbed.machine import Machine
 from testbed.verify import psql, verify
+
+#: Everything that is ours to remove.
+LEFT = "find /opt/mastodon /etc/tootstrap /var/lib/tootstrap /var/log/tootstrap.log /usr/local/bin -type f 2>/dev/null || true"
 
 ACCOUNTS = "SELECT a.id, a.username, a.public_key, u.email, u.encrypted_password FROM accounts a LEFT JOIN users u ON u.account_id = a.id ORDER BY a.id"
 
@@ -55,10 +59,44 @@ def test_an_uninstalled_server_comes_back_with_the_same_accounts(pristine: Bed) 
     failed = [str(outcome) for outcome in verify(pristine, FORM) if not outcome.ok and outcome.title != HTTP3]
     assert not failed, "\n".join(failed)
 
-    # With its data only what is the owner's stays.
+    # With its data only what is the owner's stays, and a last dump.
     machine.sh(f"cp {product.program} {UPLOADED}")
-    deleted = Product(machine, UPLOADED).plain("uninstall", "--delete-data", "--yes", where.SITE)
+    uploaded = Product(machine, UPLOADED)
+    deleted = uploaded.plain("uninstall", "--delete-data", "--yes", where.SITE)
     assert deleted.status == DONE, deleted.text[-3000:]
-    assert machine.sh("find /opt/mastodon /etc/tootstrap /var/lib/tootstrap /usr/local/bin -type f 2>/dev/null || true").split() == [
-        "/opt/mastodon/custom.env"
-    ]
+    assert machine.sh(LEFT).split() == ["/opt/mastodon/custom.env"]
+    assert "Owner Password" not in machine.sh("cat /home/ada/.credentials") and "Sudo Password" in machine.sh("cat /home/ada/.credentials")
+    for part in ("Docker's package source", "/etc/docker/daemon.json", "hostname", "gone for ever: pictures, videos"):
+        assert part in deleted.text, deleted.text[-3000:]
+
+    restore(machine)
+    wait_healthy(pristine)
+    assert psql(machine, ACCOUNTS) == accounts
+    assert machine.get("/etc/tootstrap/secrets.toml") == secrets
+    failed = [str(outcome) for outcome in verify(pristine, FORM) if not outcome.ok and outcome.title != HTTP3]
+    assert not failed, "\n".join(failed)
+
+    # Where no dump can be made, nothing is deleted unless that is said.
+    assert uploaded.plain("uninstall", "--yes", where.SITE).status == DONE
+    refused = uploaded.plain("uninstall", "--delete-data", "--yes", where.SITE)
+    flowing = " ".join(refused.text.split())
+    assert refused.status == STEP_FAILED and "the database has no container" in flowing, refused.text[-3000:]
+    assert "sudo tootstrap uninstall --delete-data --without-dump" in flowing, refused.text[-3000:]
+    assert machine.sh("cat /opt/mastodon/postgres/17/PG_VERSION").strip() == "17"
+    last = uploaded.plain("uninstall", "--delete-data", "--without-dump", "--yes", where.SITE)
+    assert last.status == DONE, last.text[-3000:]
+    assert machine.sh(LEFT).split() == ["/opt/mastodon/custom.env"]
+
+
+def restore(machine: Machine) -> None:
+    """The dump is root's alone, and its README's own commands bring the server back."""
+    directory = machine.sh("ls -d /var/backups/tootstrap/*").strip()
+    modes = machine.sh(f"stat -c '%a %U %n' /var/backups/tootstrap {directory} {directory}/*").splitlines()
+    assert all(line.split()[:2] in (["700", "root"], ["600", "root"]) for line in modes), modes
+    names = {line.split("/")[-1] for line in modes}
+    assert {"mastodon.dump", "secrets.toml", "settings.toml", "README.txt", "complete"} <= names, modes
+    commands = [line[4:] for line in machine.get(f"{directory}/README.txt").decode().splitlines() if line.startswith("    ")]
+    # The stand-in for Mastodon does not know this one.
+    assert commands.pop() == "tootstrap tootctl feeds build"
+    machine.sh(f"install -m 755 {UPLOADED} /usr/local/bin/tootstrap")
+    machine.sh("set -eu\n" + f"cd {directory}\n" + "\n".join(commands), timeout=900)

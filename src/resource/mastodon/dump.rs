@@ -72,7 +72,8 @@ impl FinalDump {
     }
 
     /// Stops what writes, dumps, and stops the database.
-    async fn keep(&self, host: &dyn Host, db: &str) -> anyhow::Result<()> {
+    async fn keep(&self, host: &dyn Host, db: &str, writers: &[String]) -> anyhow::Result<()> {
+        stop(host, writers).await?;
         let dump = self.directory.join("mastodon.dump");
         let command = Cmd::new("docker").args(["exec", db, "pg_dump", "--format=custom", "--username", "mastodon", "mastodon"]);
         host.run_into(&command.timeout(Duration::from_hours(12)), &dump, Access::root(0o600)).await.context("the dump failed")?;
@@ -206,8 +207,7 @@ impl Resource for FinalDump {
             |container: &Container| container.service().is_some_and(|name| WRITERS.contains(&name)) && container.state == "running";
         let writers = api::containers(host.probe()).await?.into_iter().filter(is_writer).map(|container| container.id);
         let writers: Vec<_> = writers.collect();
-        stop(host, &writers).await?;
-        let Err(error) = self.keep(host, &db.id).await else { return Ok(()) };
+        let Err(error) = self.keep(host, &db.id, &writers).await else { return Ok(()) };
         // Whoever reads that it failed shall have a server that runs, and no half dump.
         let rm = Cmd::new("rm").args(["--recursive", "--force", "--one-file-system", "--"]).arg(self.directory.to_string_lossy());
         let back = Cmd::new("docker").arg("start").arg(&db.id).args(&writers);
@@ -269,7 +269,9 @@ mod tests {
         ];
         assert_eq!(converge(&host, &dump()).await, expected);
         assert_eq!(host.machine().text(at("secrets.toml")), "a secret\n");
-        assert!(host.machine().text(at("README.txt")).contains("    cp settings.toml secrets.toml /etc/tootstrap/\n"));
+        let readme = host.machine().text(at("README.txt"));
+        assert!(readme.contains("    cp settings.toml secrets.toml /etc/tootstrap/\n"), "{readme}");
+        assert!(readme.lines().all(|line| line.chars().count() <= 80), "{readme}");
         assert_eq!(FinalDump::newest(&host).await.unwrap(), Some(DIRECTORY.into()));
         // A later removal does not need the containers any more.
         host.machine().docker.containers.clear();
@@ -311,7 +313,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_dump_that_fails_leaves_a_server_that_runs() {
-        for (trouble, what) in [("pg_dump", "the dump failed"), ("pg_restore --list", "the dump cannot be read again")] {
+        for (trouble, what) in
+            [("docker stop", "nothing was deleted"), ("pg_dump", "the dump failed"), ("pg_restore --list", "the dump cannot be read again")]
+        {
             let host = machine();
             host.fail_next(trouble);
             let error = dump().apply(&host).await.unwrap_err();

@@ -5,6 +5,7 @@ mod firewall;
 mod gone;
 mod images;
 mod kept;
+mod password;
 mod swap;
 mod units;
 
@@ -12,5 +13,6 @@ pub use firewall::ClosedPorts;
 pub use gone::{Gone, GoneIfEmpty, NoFormerVersions};
 pub use images::NoImages;
 pub use kept::DataKept;
+pub use password::NoOwnerPassword;
 pub use swap::NoSwap;
 pub use units::NoUnits;
