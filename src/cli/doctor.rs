@@ -209,6 +209,22 @@ async fn write(system: &System, path: &Path, text: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::causes::CAUSES;
+
+    #[test]
+    fn every_known_cause_fits_80_columns() {
+        for cause in CAUSES {
+            let finding = Finding {
+                name: cause.name,
+                grade: cause.grade,
+                says: cause.says,
+                seen: Vec::new(),
+                remedies: vec![cause.remedy.to_owned()],
+            };
+            let told = words(&Seen { site: Some("social.example.org".into()), ..Seen::default() }, &[finding]);
+            assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+        }
+    }
 
     #[test]
     fn it_reads_like_this() {
