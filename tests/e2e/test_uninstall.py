@@ -95,7 +95,8 @@ def restore(machine: Machine) -> None:
     assert all(line.split()[:2] in (["700", "root"], ["600", "root"]) for line in modes), modes
     names = {line.split("/")[-1] for line in modes}
     assert {"mastodon.dump", "secrets.toml", "settings.toml", "README.txt", "complete"} <= names, modes
-    commands = [line[4:] for line in machine.get(f"{directory}/README.txt").decode().splitlines() if line.startswith("    ")]
+    told = machine.get(f"{directory}/README.txt").decode().split("in this directory:")[1]
+    commands = [line[4:] for line in told.splitlines() if line]
     # The stand-in for Mastodon does not know this one.
     assert commands.pop() == "tootstrap tootctl feeds build"
     machine.sh(f"install -m 755 {UPLOADED} /usr/local/bin/tootstrap")
