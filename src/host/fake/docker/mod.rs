@@ -281,7 +281,7 @@ fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             Some(Reply::read(machine.docker.networks.iter().map(|name| name.clone() + "\n").collect::<String>()))
         }
         ["network", "ls", "--filter", _, "--format", "{{.ID}}\t{{.Name}}"] => {
-            Some(Reply::read(machine.docker.networks.iter().map(|name| format!("12\t{name}\n")).collect::<String>()))
+            Some(Reply::read(machine.docker.networks.iter().map(|name| "12\t".to_owned() + name + "\n").collect::<String>()))
         }
         ["network", "rm", name] => {
             machine.docker.networks.retain(|network| network != name);
