@@ -245,8 +245,8 @@ async fn left(removal: &Removal, given: &Given, past: &[made::Deed], host: &dyn 
     {
         lines.push(("owner", format!("the first password is in {}", path.display())));
     }
-    let packages: Vec<_> =
-        past.iter().filter(|deed| deed.id == "base/packages").filter_map(|deed| deed.what.strip_prefix("install ")).collect();
+    let installed = past.iter().filter(|deed| ["base/packages", "host/packages"].contains(&deed.id.as_str()));
+    let packages: Vec<_> = installed.filter_map(|deed| deed.what.strip_prefix("install ")).collect();
     if !packages.is_empty() {
         lines.push(("packages", format!("others may use them by now: {}", packages.join(" "))));
     }
@@ -364,7 +364,12 @@ mod tests {
         host.machine().place("/opt/mastodon", Kind::Directory, "", 0o755);
         host.machine().place("/opt/mastodon/custom.env", Kind::File, "A=b\n", 0o644);
         let given = given("sudo_user = 'ada'\n[resolved]\nsite = 'a.org'");
-        let past = [deed("base/packages", "install docker-ce ufw"), deed("ssh/policy", "x"), deed("dns/zone", "create")];
+        let past = [
+            deed("base/packages", "install docker-ce"),
+            deed("host/packages", "install ufw"),
+            deed("ssh/policy", "x"),
+            deed("dns/zone", "create"),
+        ];
         let told = left(&removal(&given, &past, None), &given, &past, &host).await.expect("text");
         for part in [
             "/etc/tootstrap",

@@ -13,14 +13,14 @@ use crate::{resume, settings};
 const DOCKER_KEY: &str = include_str!("../../assets/docker-apt-key.asc");
 
 /// Mirrors hiccup, and apt itself takes a 503 for final.
-const MIRRORS: Patience = Patience::settle(Duration::ZERO, Duration::from_secs(5)).tries(3);
+pub(super) const MIRRORS: Patience = Patience::settle(Duration::ZERO, Duration::from_secs(5)).tries(3);
 
 /// Steps that others name.
 #[derive(Clone, Copy, Debug)]
 pub struct Base {
     /// The program is installed and has written down what was asked for.
     pub records: StepRef,
-    /// Every package is installed, Docker's included.
+    /// Docker and the tools that this program uses are installed.
     pub packages: StepRef,
     /// There is enough swap. `None`: enough memory.
     pub swap: Option<StepRef>,
@@ -56,7 +56,7 @@ fn packages(plan: &mut Plan, with: &Inputs, records: StepRef) -> StepRef {
         repositories.push(with.settings.docker_repository.url.clone());
     }
     let index = plan.step("base/index", Index::new(with.facts.release, repositories)).needs(needs).patience(MIRRORS).add();
-    plan.step("base/packages", Packages::new(package_names(with))).needs([index]).patience(MIRRORS).add()
+    plan.step("base/packages", Packages::new(needed(with))).needs([index]).patience(MIRRORS).add()
 }
 
 fn docker_repository(with: &Inputs) -> Repository {
@@ -73,8 +73,13 @@ fn docker_repository(with: &Inputs) -> Repository {
     }
 }
 
-/// Everything in one transaction: dpkg's and apt's own start-up is paid once.
+/// Every package.
 pub(crate) fn package_names(with: &Inputs) -> Vec<String> {
+    needed(with).into_iter().chain(hardening(with)).collect()
+}
+
+/// What Mastodon waits for: Docker, and no more. The pulls begin as soon as it is there.
+fn needed(with: &Inputs) -> Vec<String> {
     let (facts, settings) = (&with.facts, &with.settings);
     // curl asks Caddy on its admin socket what it runs with.
     let mut names = vec!["ca-certificates", "curl"];
@@ -85,18 +90,23 @@ pub(crate) fn package_names(with: &Inputs) -> Vec<String> {
         // Images unpack faster with it.
         names.push("pigz");
     }
-    if settings.harden {
-        names.extend(["fail2ban", "python3-systemd", "unattended-upgrades"]);
-        if facts.release == Release::Trixie {
-            // fail2ban's way to ban there, which it only recommends.
-            names.push("nftables");
-        }
-        if facts.foreign_firewall.is_none() {
-            names.push("ufw");
-        }
+    names.into_iter().map(String::from).chain(facts.docker_packages.iter().cloned()).collect()
+}
+
+/// What guards the machine. It is unpacked while images are pulled.
+pub(super) fn hardening(with: &Inputs) -> Vec<String> {
+    if !with.settings.harden {
+        return Vec::new();
     }
-    let names = names.into_iter().map(String::from);
-    names.chain(facts.docker_packages.iter().cloned()).collect()
+    let mut names = vec!["fail2ban", "python3-systemd", "unattended-upgrades"];
+    if with.facts.release == Release::Trixie {
+        // fail2ban's way to ban there, which it only recommends.
+        names.push("nftables");
+    }
+    if with.facts.foreign_firewall.is_none() {
+        names.push("ufw");
+    }
+    names.into_iter().map(String::from).collect()
 }
 
 #[cfg(test)]
@@ -119,8 +129,7 @@ mod tests {
             "base/resume: unit tootstrap-resume.service",
             "base/docker-source: repository docker (https://download.docker.com/linux/debian)",
             "base/index: index of Debian 11's packages",
-            "base/packages: packages ca-certificates curl sudo pigz fail2ban python3-systemd unattended-upgrades ufw \
-             docker-ce docker-ce-cli containerd.io docker-compose-plugin",
+            "base/packages: packages ca-certificates curl sudo pigz docker-ce docker-ce-cli containerd.io docker-compose-plugin",
             "base/swap: swap of 2048 MB",
             "base/user: sudo user alice",
         ];
@@ -142,7 +151,7 @@ mod tests {
             "base/resume-unit: file /etc/systemd/system/tootstrap-resume.service",
             "base/resume: unit tootstrap-resume.service",
             "base/index: index of Debian 11's packages",
-            "base/packages: packages ca-certificates curl fail2ban python3-systemd unattended-upgrades",
+            "base/packages: packages ca-certificates curl",
         ];
         assert_eq!(ids(&with), expected);
     }

@@ -2,10 +2,10 @@
 
 use askama::Template;
 
-use super::base::Base;
-use super::{Inputs, Patience, Plan};
+use super::base::{self, Base};
+use super::{Inputs, Patience, Plan, StepRef};
 use crate::host::{Access, Cmd};
-use crate::resource::apt::Upgrade;
+use crate::resource::apt::{Packages, Upgrade};
 use crate::resource::{DROP_IN, File, Firewall, Hostname, Reload, SshPolicy, Unit};
 
 const JAIL: &str = "/etc/fail2ban/jail.d/tootstrap.conf";
@@ -22,24 +22,26 @@ pub fn add(plan: &mut Plan, with: &Inputs, base: &Base) {
         return;
     }
     plan.step("host/name", Hostname::new(with.settings.site.clone())).add();
-    upgrades(plan, with, base);
+    let packages = Packages::new(base::hardening(with));
+    let packages = plan.step("host/packages", packages).needs([base.packages]).patience(base::MIRRORS).add();
+    upgrades(plan, with, packages);
     if !with.facts.ssh_ports.is_empty() {
         ssh(plan, with, base);
-        fail2ban(plan, with, base);
+        fail2ban(plan, with, packages);
     }
     if with.facts.foreign_firewall.is_none() {
-        plan.step("firewall/ufw", Firewall::new(&with.facts.ssh_ports)).needs([base.packages]).add();
+        plan.step("firewall/ufw", Firewall::new(&with.facts.ssh_ports)).needs([packages]).add();
     }
     motd(plan, base);
 }
 
-fn upgrades(plan: &mut Plan, with: &Inputs, base: &Base) {
+fn upgrades(plan: &mut Plan, with: &Inputs, packages: StepRef) {
     let periodic = include_str!("../../assets/hardening/20auto-upgrades");
     let file = File::text("/etc/apt/apt.conf.d/20auto-upgrades", periodic, Access::root(0o644));
-    plan.step("host/unattended-upgrades", file).needs([base.packages]).add();
+    plan.step("host/unattended-upgrades", file).needs([packages]).add();
     if !with.facts.foreign_docker {
         // An upgrade of somebody else's Docker would restart their containers.
-        plan.step("host/upgrade", Upgrade).needs([base.packages]).add();
+        plan.step("host/upgrade", Upgrade).needs([packages]).add();
     }
 }
 
@@ -53,10 +55,10 @@ fn ssh(plan: &mut Plan, with: &Inputs, base: &Base) {
     plan.step("ssh/reload", reload).needs([policy]).add();
 }
 
-fn fail2ban(plan: &mut Plan, with: &Inputs, base: &Base) {
+fn fail2ban(plan: &mut Plan, with: &Inputs, packages: StepRef) {
     let ports: Vec<_> = with.facts.ssh_ports.iter().map(ToString::to_string).collect();
     let jail = Jail { ports: ports.join(",") }.render().expect("a template of numbers");
-    let file = plan.step("fail2ban/jail", File::text(JAIL, jail, Access::root(0o644))).needs([base.packages]).add();
+    let file = plan.step("fail2ban/jail", File::text(JAIL, jail, Access::root(0o644))).needs([packages]).add();
     let restart = Reload::new("fail2ban/restart", "fail2ban", [JAIL]).run(Cmd::new("systemctl").args(["restart", "fail2ban.service"]));
     let restarted = plan.step("fail2ban/restart", restart).needs([file]).add();
     plan.step("fail2ban/service", Unit::running(["fail2ban.service"])).needs([restarted]).patience(super::STARTS).add();
@@ -93,6 +95,7 @@ mod tests {
         with.facts.ssh_ports = vec![22, 2222];
         let expected = [
             "host/name: hostname social",
+            "host/packages: packages fail2ban python3-systemd unattended-upgrades ufw",
             "host/unattended-upgrades: file /etc/apt/apt.conf.d/20auto-upgrades",
             "host/upgrade: once: upgrade of all packages",
             "ssh/policy: who may log in over SSH (/etc/ssh/sshd_config.d/00-tootstrap.conf)",
@@ -114,7 +117,7 @@ mod tests {
         with.facts.foreign_docker = true;
         with.facts.foreign_firewall = Some("nftables".into());
         with.facts.ssh_ports.clear();
-        let expected = ["host/name", "host/unattended-upgrades", "motd/service", "motd/timer", "motd/hourly"];
+        let expected = ["host/name", "host/packages", "host/unattended-upgrades", "motd/service", "motd/timer", "motd/hourly"];
         let found = ids(&with);
         assert_eq!(found.iter().filter_map(|id| id.split(':').next()).collect::<Vec<_>>(), expected);
         with.settings.harden = false;

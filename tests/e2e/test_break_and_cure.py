@@ -67,7 +67,7 @@ BREAKS = [
     ),
     Break(
         "a package was removed",
-        r"base/packages",
+        r"host/packages",
         lambda bed: bed.machine.run(["apt-get", "remove", "-y", "-q", "fail2ban"], env={"DEBIAN_FRONTEND": "noninteractive"}),
         lambda bed: bed.machine.run(["systemctl", "is-active", "fail2ban"], check=False).stdout == b"active\n",
         follows=r"fail2ban/.*",

@@ -28,7 +28,7 @@ def from_prepared(bed: Bed, from_bare: Undisturbed) -> Undisturbed:
     begin(bed, "bare-binary")
     for path, content in from_bare.sources.items():
         machine.put(path, content)
-    names = from_bare.title("base/packages").split()[1:]
+    names = [name for step in ("base/packages", "host/packages") for name in from_bare.title(step).split()[1:]]
     machine.run(["apt-get", "-q", "update"], env=APT)
     machine.run(["apt-get", "-q", "-y", "install", "--no-install-recommends", *names], env=APT, timeout=900)
     for step in ("caddy", "postgres", "redis", "mastodon", "streaming"):

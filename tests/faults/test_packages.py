@@ -98,7 +98,7 @@ def test_a_mirror_in_passing_trouble(without_package: Bed, undisturbed: Undistur
 def test_a_mirror_that_lost_a_package(without_package: Bed, undisturbed: Undisturbed, case: Case) -> None:
     case.tried = "the mirror lists the package and answers 404 for its only version"
     fault(without_package, status=404)
-    block = failed(run_plainly(Product(without_package.machine)), r"base/packages", rf"the mirror lists {PACKAGE} but has no version of it any more", r"use another mirror in /etc/apt/sources.list")
+    block = failed(run_plainly(Product(without_package.machine)), r"host/packages", rf"the mirror lists {PACKAGE} but has no version of it any more", r"use another mirror in /etc/apt/sources.list")
     case.happened = f"exit 1: {block.parts['why'].partition(':')[0]}"
     without_package.services.control.clear_host_faults()
     undisturbed.recovered(without_package, case, checks=False)
@@ -107,7 +107,7 @@ def test_a_mirror_that_lost_a_package(without_package: Bed, undisturbed: Undistu
 def test_a_mirror_that_answers_503(without_package: Bed, undisturbed: Undisturbed, case: Case) -> None:
     case.tried = "the mirror answers 503 for the file, again and again"
     fault(without_package, status=503)
-    block = failed(run_plainly(Product(without_package.machine)), r"base/packages", r"packages cannot be fetched:.*503", r"run this again later, or use another mirror")
+    block = failed(run_plainly(Product(without_package.machine)), r"host/packages", r"packages cannot be fetched:.*503", r"run this again later, or use another mirror")
     case.happened = f"exit 1 after {faults(without_package)} requests: {block.parts['why'].partition(':')[0]}"
     without_package.services.control.clear_host_faults()
     undisturbed.recovered(without_package, case, checks=False)
@@ -149,7 +149,7 @@ def test_a_lock_that_somebody_holds(without_package: Bed, undisturbed: Undisturb
         ended = run.ended()
     assert ended.status == DONE, ended.text[-3000:]
     if seconds > 60:
-        assert re.search(r"still at base/packages \(\d\d:\d\d, waits for process \d+ \(python3\)\)", flowing(ended.text)), ended.text[-3000:]
+        assert re.search(r"still at host/packages \(\d\d:\d\d, waits for process \d+ \(python3\)\)", flowing(ended.text)), ended.text[-3000:]
     case.happened = "it waits, and says for which process"
     undisturbed.same(without_package, checks=False)
     case.recovered = "by itself, in the same run, once the lock is free"
