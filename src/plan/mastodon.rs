@@ -94,8 +94,8 @@ mod tests {
     fn with_two_gigabytes_pulls_and_rails_run_side_by_side() {
         let expected = [
             "docker/image-caddy: docker/pulls-begun",
-            "docker/image-postgres: docker/pulls-begun ~docker/image-caddy",
-            "docker/image-redis: docker/pulls-begun ~docker/image-postgres",
+            "docker/image-postgres: docker/pulls-begun",
+            "docker/image-redis: docker/pulls-begun ~docker/image-caddy",
             "docker/image-mastodon: docker/pulls-begun",
             "docker/image-streaming: docker/pulls-begun ~docker/image-mastodon ~docker/image-redis",
             "edge/ports: docker/ready",
@@ -115,6 +115,8 @@ mod tests {
     fn with_one_gigabyte_everything_comes_one_after_the_other() {
         let order = order(970);
         let has = |line: &str| assert!(order.iter().any(|step| step == line), "{order:#?}");
+        has("docker/image-postgres: docker/pulls-begun ~docker/image-caddy");
+        has("docker/image-redis: docker/pulls-begun ~docker/image-postgres");
         has("docker/image-mastodon: docker/pulls-begun ~docker/image-redis");
         has("app/owner: app/database");
         has("app/services: app/database docker/image-streaming ~app/owner");
