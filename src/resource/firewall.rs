@@ -44,8 +44,10 @@ impl Firewall {
             let missing = self.ports().map(|port| Missing { port: port.clone(), first: false }).collect();
             return Ok(State { enabled: false, missing, shut: Vec::new() });
         }
-        let enabled = in_force(host).await?;
-        let rules = host.query(&Cmd::new("ufw").args(["show", "added"])).await.context("cannot ask ufw for its rules")?;
+        let show = Cmd::new("ufw").args(["show", "added"]);
+        // ufw is a program of Python's: it starts for longer than all other checks take.
+        let (enabled, rules) = tokio::join!(in_force(host), host.query(&show));
+        let (enabled, rules) = (enabled?, rules.context("cannot ask ufw for its rules")?);
         anyhow::ensure!(rules.success(), "ufw does not tell its rules: {}", rules.stderr.trim());
         let rules = Rules::parse(&rules.stdout);
         let mut state = State { enabled, missing: Vec::new(), shut: Vec::new() };

@@ -59,8 +59,8 @@ impl Resource for CaddyLoaded {
             // The step that writes the file tells that it is missing.
             return Ok(Drift::none());
         }
-        let wanted = wanted(host).await?;
-        Ok(if wanted.is_some() && wanted == running(host).await? { Drift::none() } else { to_do })
+        let (wanted, running) = tokio::try_join!(wanted(host), running(host))?;
+        Ok(if wanted.is_some() && wanted == running { Drift::none() } else { to_do })
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
