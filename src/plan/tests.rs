@@ -9,6 +9,7 @@ use super::{Inputs, build};
 use crate::host::Kind;
 use crate::host::fake::{FakeHost, FakeProxy, Node, Trouble};
 use crate::report::{Events, Outcome, Problem, Redactor};
+use crate::resource::docker::remember_definitions;
 use crate::resume::{COMPLETE, DATA_KEPT};
 use crate::run::{Engine, Mode, Report, Stop};
 use crate::secrets;
@@ -25,8 +26,13 @@ async fn run_with(inputs: &Inputs, host: &FakeHost, mode: Mode, stop: Stop) -> R
     engine.run(build(inputs), mode).await
 }
 
+/// As the process that does the work: what is complete is written down at its end.
 async fn install(host: &FakeHost) -> Report {
-    run(host, Mode::Apply, Stop::default()).await
+    let report = run(host, Mode::Apply, Stop::default()).await;
+    if broken(&report).is_empty() {
+        remember_definitions(host).await.unwrap();
+    }
+    report
 }
 
 /// Every file and directory, kept former versions and stamps included; but for a cluster that was never finished, which is kept aside.

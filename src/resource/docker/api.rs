@@ -32,6 +32,27 @@ struct Info {
     docker_root_dir: String,
 }
 
+/// What a container was made with.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    config: Config,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    #[serde(default)]
+    healthcheck: Option<Healthcheck>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Healthcheck {
+    #[serde(default)]
+    test: Option<Vec<String>>,
+}
+
 /// A container as the daemon lists it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -136,6 +157,15 @@ pub(crate) async fn root(host: &dyn Probe) -> anyhow::Result<String> {
 /// The daemon does not answer as documented.
 pub(crate) async fn containers(host: &dyn Probe) -> anyhow::Result<Vec<Container>> {
     get(host, "/containers/json?all=true").await?.context("Docker does not list its containers")
+}
+
+/// How a container's health is tested: `CMD` and words, or `CMD-SHELL` and a line. Empty: it is not, or there is no such container.
+///
+/// # Errors
+/// The daemon does not answer as documented.
+pub(crate) async fn health_test(host: &dyn Probe, id: &str) -> anyhow::Result<Vec<String>> {
+    let inspected: Option<Inspected> = get(host, &format!("/containers/{id}/json")).await?;
+    Ok(inspected.and_then(|inspected| inspected.config.healthcheck?.test).unwrap_or_default())
 }
 
 /// An image by reference. `None`: it is not here.

@@ -31,6 +31,16 @@ pub(super) async fn write(host: &dyn Host, inputs: &str, hashes: &BTreeMap<Strin
     stamp::write(host, STAMP, &std::iter::once(inputs.to_owned()).chain(lines).collect::<Vec<_>>().join("\n")).await
 }
 
+/// Whether the operator has a hand in the files.
+pub(super) async fn shared(host: &dyn Probe) -> anyhow::Result<bool> {
+    for file in [OVERRIDE, "custom.env", ".env"] {
+        if host.stat(&Path::new(PROJECT).join(file)).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Fingerprint of all files that define the containers. `None`: they may depend on others.
 pub(super) async fn inputs(host: &dyn Probe) -> anyhow::Result<Option<String>> {
     let project = Path::new(PROJECT);

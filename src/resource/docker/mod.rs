@@ -4,6 +4,7 @@ mod absent;
 pub(crate) mod api;
 mod append_only;
 pub mod digests;
+mod health;
 mod image;
 mod known;
 pub mod metadata;

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
 
 use super::super::{Drift, Resource, stamp};
 use super::api::{self, Container};
-use super::{PROJECT, compose, installed, known};
+use super::{PROJECT, compose, health, installed, known};
 use crate::host::{Host, Probe};
 use crate::report::WithRemedy;
 
@@ -20,7 +21,7 @@ const HASH: &str = "com.docker.compose.config-hash";
 /// Our digest of Mastodon's environment.
 const ENVIRONMENT: &str = "org.tootstrap.environment";
 /// Longest a container may take from its start to healthy, in seconds: twice a slow boot of Rails.
-const WAIT: u32 = 600;
+const WAIT: Duration = Duration::from_mins(10);
 
 /// Each `up` makes all networks of the project that are missing: two at once would make them twice. A leaf lock, held for a second.
 static UP: Mutex<()> = Mutex::const_new(());
@@ -55,7 +56,11 @@ impl Services {
         let (containers, known) = (containers(host).await?, known::read(host).await?);
         let is_known = |name: &str, container: &Container| known.get(name).is_some_and(|hash| container.label(HASH) == hash);
         let all_known = self.names.iter().all(|name| containers.get(*name).is_some_and(|container| is_known(name, container)));
-        let wanted = if all_known || !is_whole(host).await? { None } else { Some(wanted_hashes(host).await?) };
+        let none = !self.names.iter().any(|name| containers.contains_key(*name));
+        // With files that are ours alone there is nothing that Compose could refuse.
+        let need_not_ask = all_known || !is_whole(host).await? || (none && !known::shared(host).await?);
+        let wanted = if need_not_ask { None } else { Some(wanted_hashes(host).await?) };
+        let states = self.states(host, &containers).await?;
         let mut conditions = BTreeMap::new();
         for name in self.names {
             let condition = match containers.get(*name) {
@@ -64,23 +69,76 @@ impl Services {
                     Condition::Outdated
                 }
                 Some(container) if !is_as_defined(host, name, container, wanted.as_ref()).await? => Condition::Outdated,
-                Some(container) => Condition::from(container),
+                Some(_) => states[name],
             };
             conditions.insert(*name, condition);
         }
         Ok(conditions)
     }
 
-    /// Starts them, then waits until they are healthy.
-    async fn bring_up(&self, host: &dyn Host) -> anyhow::Result<()> {
-        let up = || compose().args(["up", "--detach", "--no-deps"]);
-        {
-            let _alone = UP.lock().await;
-            host.run(&up().args(self.names.iter().copied())).await?;
+    /// What they are doing, whether or not they are as defined.
+    async fn states(
+        &self,
+        host: &dyn Probe,
+        containers: &BTreeMap<String, Container>,
+    ) -> anyhow::Result<BTreeMap<&'static str, Condition>> {
+        let state = async |name: &'static str| {
+            let Some(container) = containers.get(name) else { return anyhow::Ok((name, Condition::Missing)) };
+            let state = match Condition::from(container) {
+                Condition::Starting if health::passes(host, container).await? => Condition::Good,
+                state => state,
+            };
+            Ok((name, state))
+        };
+        Ok(try_join_all(self.names.iter().map(|name| state(name))).await?.into_iter().collect())
+    }
+
+    /// Makes and starts them.
+    async fn start(&self, host: &dyn Host) -> anyhow::Result<()> {
+        let _alone = UP.lock().await;
+        let inputs = known::inputs(host.probe()).await?;
+        host.run(&compose().args(["up", "--detach", "--no-deps"]).args(self.names.iter().copied())).await?;
+        self.note(host, inputs).await
+    }
+
+    /// Waits until all are healthy.
+    async fn become_healthy(&self, host: &dyn Host) -> anyhow::Result<()> {
+        let began = Instant::now();
+        if self.are_healthy(host, began).await? {
+            return Ok(());
         }
-        let wait = up().args(["--wait", "--wait-timeout", &WAIT.to_string()]).args(self.names.iter().copied());
-        host.run(&wait.timeout(Duration::from_secs(u64::from(WAIT) + 60))).await?;
+        // What is wrong Compose knows best.
+        let rest = WAIT.saturating_sub(began.elapsed()).as_secs() + 1;
+        let wait =
+            compose().args(["up", "--detach", "--no-deps", "--wait", "--wait-timeout", &rest.to_string()]).args(self.names.iter().copied());
+        host.run(&wait.timeout(Duration::from_secs(rest + 60))).await?;
         Ok(())
+    }
+
+    /// Looks until all are healthy. `false`: one of them is in trouble, or the time is over. It looks again after an eighth of the time
+    /// that has passed: that is soon enough, and no load beside what starts.
+    async fn are_healthy(&self, host: &dyn Host, began: Instant) -> anyhow::Result<bool> {
+        while began.elapsed() < WAIT {
+            let states = self.states(host.probe(), &containers(host.probe()).await?).await?;
+            if states.values().all(|state| *state == Condition::Good) {
+                return Ok(true);
+            }
+            if !states.values().all(|state| matches!(state, Condition::Good | Condition::Starting)) {
+                return Ok(false);
+            }
+            host.pause((began.elapsed() / 8).clamp(Duration::from_millis(250), Duration::from_secs(2))).await?;
+        }
+        Ok(false)
+    }
+
+    /// Adds what `up` has just made to what is known. `inputs`: what [`known::inputs`] told before it.
+    async fn note(&self, host: &dyn Host, inputs: Option<String>) -> anyhow::Result<()> {
+        let Some(inputs) = inputs else { return Ok(()) };
+        let mut hashes = known::read(host.probe()).await?;
+        let containers = containers(host.probe()).await?;
+        let made = self.names.iter().filter_map(|name| Some(((*name).to_owned(), containers.get(*name)?.label(HASH).to_owned())));
+        hashes.extend(made);
+        known::write(host, &inputs, &hashes).await
     }
 
     /// Writes down which hashes belong together now.
@@ -231,17 +289,21 @@ impl Resource for Services {
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
-        let conditions = self.conditions(host.probe()).await?;
-        let unhealthy: Vec<_> =
-            conditions.iter().filter(|(_, condition)| **condition == Condition::Unhealthy).map(|(name, _)| *name).collect();
+        let containers = containers(host.probe()).await?;
+        let is_unhealthy = |name: &&&str| containers.get(**name).is_some_and(|found| Condition::from(found) == Condition::Unhealthy);
+        let unhealthy: Vec<_> = self.names.iter().filter(is_unhealthy).copied().collect();
         if !unhealthy.is_empty() {
             host.run(&compose().arg("restart").args(unhealthy)).await?;
         }
-        if let Err(error) = self.bring_up(host).await {
+        let (healthy, remembered) = match self.start(host).await {
+            Ok(()) => tokio::join!(self.become_healthy(host), self.remember(host)),
+            Err(error) => (Err(error), Ok(())),
+        };
+        if let Err(error) = healthy {
             let words = self.last_words(host).await;
             return Err(error).context(format!("{self} did not become healthy; last lines of their logs:\n{}", words.trim_end()));
         }
-        self.remember(host).await
+        remembered
     }
 }
 

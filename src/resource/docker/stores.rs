@@ -127,7 +127,7 @@ mod tests {
     use crate::resource::testing::converge;
 
     const UP: &str = "run docker compose --project-directory /opt/mastodon up --detach --no-deps db redis";
-    const WAIT: &str = "run docker compose --project-directory /opt/mastodon up --detach --no-deps --wait --wait-timeout 600 db redis";
+    const KNOWN: &str = "write /var/lib/tootstrap/stamps/containers 644";
     const NOTE: &str = "write /var/lib/tootstrap/stamps/app-cluster 644";
     const SYNC: &str = "run sync /opt/mastodon/postgres/17/pg_hba.conf";
     const REMOVE: &str = "run docker compose --project-directory /opt/mastodon rm --stop --force db";
@@ -175,7 +175,7 @@ mod tests {
     #[tokio::test]
     async fn made_once() {
         let host = machine();
-        assert_eq!(converge(&host, &Stores).await, [NOTE, UP, WAIT, SYNC, NOTE]);
+        assert_eq!(converge(&host, &Stores).await, [NOTE, UP, KNOWN, SYNC, NOTE]);
         assert_eq!(says(&host), "made\n");
         assert!(converge(&host, &Stores).await.is_empty());
     }
@@ -188,7 +188,7 @@ mod tests {
         }
         let drift = Stores.check(&host).await.unwrap();
         assert!(drift.changes.iter().any(|change| change.to_string().contains("cluster anew")), "{drift:?}");
-        assert_eq!(converge(&host, &Stores).await, [REMOVE, ASIDE, MAKE, NOTE, UP, WAIT, SYNC, NOTE]);
+        assert_eq!(converge(&host, &Stores).await, [REMOVE, ASIDE, MAKE, NOTE, UP, KNOWN, SYNC, NOTE]);
         assert_eq!(host.list(Path::new("/opt/mastodon/postgres/17.unfinished/base/16384")).await.unwrap(), ["1259.1"]);
         assert_eq!(host.list(Path::new(DATA)).await.unwrap(), ["PG_VERSION"]);
     }
@@ -215,7 +215,7 @@ mod tests {
         for table in ["base/16384/16385", "base/5/20000_vm", "base/16384/16390.1", "pg_tblspc/16400"] {
             let host = interrupted().await;
             place(&host, table);
-            assert_eq!(converge(&host, &Stores).await, [UP, WAIT, SYNC, NOTE], "{table}");
+            assert_eq!(converge(&host, &Stores).await, [UP, KNOWN, SYNC, NOTE], "{table}");
         }
     }
 
@@ -231,7 +231,7 @@ mod tests {
     async fn a_cluster_that_somebody_brought_is_kept() {
         let host = machine();
         place(&host, "PG_VERSION");
-        assert_eq!(converge(&host, &Stores).await, [UP, WAIT, SYNC, NOTE]);
+        assert_eq!(converge(&host, &Stores).await, [UP, KNOWN, SYNC, NOTE]);
         // Also if it does not start.
         let host = machine();
         place(&host, "PG_VERSION");

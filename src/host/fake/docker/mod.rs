@@ -46,6 +46,8 @@ pub(crate) struct Docker {
     pub(crate) containers: BTreeMap<String, FakeContainer>,
     /// Services that start but never become healthy.
     pub(crate) never_healthy: BTreeSet<String>,
+    /// Services that pass their test before Docker has run it.
+    pub(crate) early: BTreeSet<String>,
     /// How many bytes Redis cannot read at the end of its append-only file; with any it does not start.
     pub(crate) unreadable: u64,
     /// `config --hash` prints another hash than `up` writes (docker/compose#14001).
@@ -98,6 +100,7 @@ impl Default for Docker {
             digests: BTreeMap::new(),
             containers: BTreeMap::new(),
             never_healthy: BTreeSet::new(),
+            early: BTreeSet::new(),
             unreadable: 0,
             prints_other_hashes: false,
             tables: None,
@@ -117,6 +120,15 @@ impl Default for Docker {
 }
 
 impl Docker {
+    /// What Docker says about a service that has just started.
+    fn health(&self, service: &str) -> &'static str {
+        match service {
+            ill if self.is_ill(ill) => "(unhealthy)",
+            early if self.early.contains(early) => "(health: starting)",
+            _ => "(healthy)",
+        }
+    }
+
     fn is_ill(&self, service: &str) -> bool {
         self.never_healthy.contains(service) || (service == "redis" && self.unreadable > 0)
     }
@@ -287,6 +299,10 @@ fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             machine.docker.networks.retain(|network| network != name);
             Some(Reply::changed(""))
         }
+        ["exec", id, "test-of-health"] => {
+            let passes = id.strip_suffix("-id").is_some_and(|service| machine.docker.early.contains(service));
+            Some(Reply::read("").status(i32::from(!passes), ""))
+        }
         ["exec", "caddy-id", "caddy", "adapt", ..] => Some(Reply::read(machine.caddy_files())),
         ["exec", "--interactive", "db-id", "psql", ..] => Some(mastodon::psql(machine, cmd)),
         ["exec", "db-id", "pg_dump", "--format=custom", "--username", "mastodon", "mastodon"] => Some(mastodon::pg_dump(machine)),
@@ -371,7 +387,7 @@ fn not_running(service: &str) -> Reply {
 
 fn up(machine: &mut Machine, services: &[&str]) -> Reply {
     for service in services {
-        machine.start(service, if machine.docker.is_ill(service) { "(unhealthy)" } else { "(healthy)" });
+        machine.start(service, machine.docker.health(service));
     }
     Reply::changed("")
 }
@@ -406,6 +422,9 @@ pub(super) fn daemon(machine: &mut Machine, request: &Request) -> Option<Respons
             containers.push(rails_process());
         }
         return Some(json(&containers.into()));
+    }
+    if path.starts_with("/containers/") && path.ends_with("-id/json") {
+        return Some(json(&serde_json::json!({ "Config": { "Healthcheck": { "Test": ["CMD", "test-of-health"] } } })));
     }
     if path == "/images/json" {
         let images = machine.docker.images.iter().map(|image| serde_json::json!({ "RepoTags": [image] }));

@@ -8,7 +8,7 @@ use crate::resource::testing::converge;
 
 const STORES: Services = Services::new(&["db", "redis"]);
 const UP: &str = "run docker compose --project-directory /opt/mastodon up --detach --no-deps db redis";
-const WAIT: &str = "run docker compose --project-directory /opt/mastodon up --detach --no-deps --wait --wait-timeout 600 db redis";
+const NOTE: &str = "write /var/lib/tootstrap/stamps/containers 644";
 
 fn machine() -> FakeHost {
     let host = FakeHost::debian();
@@ -38,17 +38,17 @@ async fn table_of_states() {
     type Arrange = fn(&mut FakeContainer);
     let cases: [(Arrange, &[&str], &[&str]); 4] = [
         (|_| (), &[], &[]),
-        (|c| c.state = "exited", &["start container redis"], &[UP, WAIT]),
-        (|c| c.hash = "other".into(), &["replace container redis: its definition has changed"], &[UP, WAIT]),
+        (|c| c.state = "exited", &["start container redis"], &[UP, NOTE]),
+        (|c| c.hash = "other".into(), &["replace container redis: its definition has changed"], &[UP, NOTE]),
         (
             |c| c.health = "(unhealthy)",
             &["restart container redis: it is unhealthy"],
-            &["run docker compose --project-directory /opt/mastodon restart redis", UP, WAIT],
+            &["run docker compose --project-directory /opt/mastodon restart redis", UP, NOTE],
         ),
     ];
     for (arrange, changes, log) in cases {
         let host = machine();
-        assert_eq!(converge(&host, &STORES).await, [UP, WAIT]);
+        assert_eq!(converge(&host, &STORES).await, [UP, NOTE]);
         arrange(host.machine().docker.containers.get_mut("redis").unwrap());
         assert_eq!(sentences(&STORES.check(&host).await.unwrap()), changes);
         assert_eq!(converge(&host, &STORES).await, log);
@@ -61,7 +61,7 @@ async fn a_changed_file_replaces_containers() {
     converge(&host, &STORES).await;
     host.machine().place("/opt/mastodon/compose.override.yaml", Kind::File, "services: …", 0o644);
     assert_eq!(STORES.check(&host).await.unwrap().changes.len(), 2);
-    assert_eq!(converge(&host, &STORES).await, [UP, WAIT]);
+    assert_eq!(converge(&host, &STORES).await, [UP]);
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn compose_is_asked_only_after_a_change() {
     // Another container, or a change that may concern them.
     host.machine().docker.containers.get_mut("redis").unwrap().hash = "other".into();
     assert_eq!(sentences(&STORES.check(&host).await.unwrap()), ["replace container redis: its definition has changed"]);
-    assert_eq!(converge(&host, &STORES).await, [UP, WAIT]);
+    assert_eq!(converge(&host, &STORES).await, [UP, NOTE]);
     asked(&host);
     host.machine().place("/opt/mastodon/custom.env", Kind::File, "A=1", 0o644);
     assert_eq!(STORES.check(&host).await.unwrap().changes.len(), 2);
@@ -104,6 +104,25 @@ async fn what_is_starting_is_waited_for() {
     let drift = STORES.check(&host).await.unwrap();
     assert!(drift.changes.is_empty());
     assert_eq!(drift.wait.unwrap().what, "db to be healthy");
+}
+
+#[tokio::test]
+async fn what_passes_its_test_is_healthy_before_docker_says_so() {
+    let host = machine();
+    host.machine().docker.early.extend(["db", "redis"].map(String::from));
+    assert_eq!(converge(&host, &STORES).await, [UP, NOTE]);
+    assert!(STORES.check(&host).await.unwrap().is_empty());
+    host.machine().docker.early.remove("db");
+    assert_eq!(STORES.check(&host).await.unwrap().wait.unwrap().what, "db to be healthy");
+}
+
+#[tokio::test]
+async fn what_compose_made_need_not_be_asked_of_it_again() {
+    let host = machine();
+    converge(&host, &STORES).await;
+    assert_eq!(std::mem::take(&mut host.machine().docker.config_asked), 1, "while they became healthy");
+    assert!(STORES.check(&host).await.unwrap().is_empty());
+    assert_eq!(host.machine().docker.config_asked, 0);
 }
 
 #[tokio::test]
