@@ -22,10 +22,10 @@ MACHINE_V6, MACHINE_GW_V6 = "2001:db8:88::10", "2001:db8:88::1"
 MACHINE_PREFIX_V4 = 28
 CLIENT_V4, CLIENT_GW_V4 = "198.18.0.2", "198.18.0.1"
 CLIENT_V6, CLIENT_GW_V6 = "2001:db8:89::2", "2001:db8:89::1"
-#: In the router: front, name servers, TLD servers, another provider's name server.
+#: In the router: front, name servers, TLD servers, another provider's name server, mail relay.
 FRONT_V4, FRONT_V6 = "198.51.100.80", "2001:db8:51::80"
 SERVICE_ADDRESSES = (
-    *(f"198.51.100.{n}/32" for n in (1, 2, 3, 4, 5, 6, 53, 80)),
+    *(f"198.51.100.{n}/32" for n in (1, 2, 3, 4, 5, 6, 25, 53, 80)),
     f"{FRONT_V6}/128",
 )
 #: Linode's metadata service (linode.md §4): only on the link to the machine.

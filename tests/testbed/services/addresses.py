@@ -30,6 +30,12 @@ MACHINE_V4 = "203.0.113.10"
 MACHINE_V6 = "2001:db8:88::10"
 MACHINE_NETWORKS = ("203.0.113.0/24", "2001:db8:88::/64")
 
+#: The mail relay; the first two of its names are in its certificate.
+RELAY_V4 = "198.51.100.25"
+RELAY = "smtp.relay-test.org"
+POSTMARK = "smtp.postmarkapp.com"
+MISNAMED_RELAY = "smtp.misnamed-test.org"
+
 API = "api.linode.com"
 ACME = "acme-v02.api.letsencrypt.org"
 ACME_STAGING = "acme-staging-v02.api.letsencrypt.org"
@@ -46,7 +52,7 @@ FRONT_NAMES = (API, ACME, ACME_STAGING, GHCR, DOCKER_HUB, DOCKER_AUTH, DOCKER_AP
 TEST_DOMAIN = "fedi-test.org"
 
 #: What the front's certificate is for.
-CERTIFIED_NAMES = (*FRONT_NAMES, TEST_DOMAIN)
+CERTIFIED_NAMES = (*FRONT_NAMES, TEST_DOMAIN, RELAY, POSTMARK)
 
 #: Addresses with prefix that the services bind to.
 ALL = (
@@ -54,6 +60,7 @@ ALL = (
     f"{FRONT_V6}/64",
     *(f"{address}/24" for address in LINODE_NAME_SERVERS.values()),
     f"{OTHER_PROVIDER_V4}/24",
+    f"{RELAY_V4}/24",
     f"{TLD_SERVER_V4}/24",
     f"{METADATA_V4}/32",
     f"{METADATA_V6}/128",

@@ -155,6 +155,12 @@ class Calls:
     def set_webfinger_redirect(self, site: str | None) -> None:
         self._world.website.webfinger_site = site
 
+    def mail(self) -> list[dict]:
+        return self._world.relay.messages()
+
+    def block_mail(self, ports: list[int]) -> None:
+        self._world.relay.block(ports)
+
     def set_metadata(self, instance: dict) -> None:
         self._world.metadata.instance = Instance(**_with_tuple(instance, "ssh_keys"))
 

@@ -156,6 +156,16 @@ class Control:
         """Empties the query log."""
         self._call("clear_dns_queries")
 
+    # The mail relay ------------------------------------------------------------------
+
+    def mail(self) -> list[dict]:
+        """What the relay took, oldest first: from and to of the envelope, headers (names in lower case), body."""
+        return self._call("mail")
+
+    def block_mail(self, ports: Sequence[int]) -> None:
+        """Packets to these ports of the relay, and to no others, are lost from now on."""
+        self._call("block_mail", ports=list(ports))
+
     # The front, the metadata service ----------------------------------------------
 
     def add_host_fault(self, fault: HostFault) -> None:

@@ -20,6 +20,7 @@ from .front.server import Front
 from .front.website import Website
 from .linode.api import LinodeApi
 from .metadata import Metadata
+from .relay import Relay
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Internet:
         self._name_servers = self._bind_dns()
         self.metadata = Metadata()
         self.website = Website()
+        self.relay = Relay(sources.chain, sources.key, run_dir / "mail")
         listen = [addresses.FRONT_V4, addresses.FRONT_V6]
         self.front = Front(listen, str(sources.chain), str(sources.key), self._backends())
         self.reset()
@@ -62,6 +64,7 @@ class Internet:
             name_server.start()
         self.metadata.start()
         self.front.start()
+        self.relay.start()
         with ExitStack() as children:
             registry = processes.registry(self._sources.registry, self._run_dir)
             children.callback(registry.stop)
@@ -81,6 +84,7 @@ class Internet:
         self.front.requests.clear()
         self.metadata.reset()
         self.website.webfinger_site = None
+        self.relay.reset()
         self.registrars.reset()
         self.registrars.delegate(addresses.TEST_DOMAIN, addresses.LINODE_NAME_SERVERS)
         self.other.reset()

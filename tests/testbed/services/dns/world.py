@@ -142,6 +142,8 @@ def host_records(name: str) -> list[Rr]:
         addresses.TLD_SERVER: addresses.TLD_SERVER_V4,
         addresses.ROOT_SERVER: addresses.TLD_SERVER_V4,
     }
+    if name in (addresses.RELAY, addresses.POSTMARK, addresses.MISNAMED_RELAY):
+        return [Rr(name, "A", 300, addresses.RELAY_V4)]
     if name == MAIL_RELAY:
         return [Rr(name, "A", 300, "198.51.100.98")]
     if name in servers:
