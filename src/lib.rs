@@ -8,7 +8,7 @@
 //! 4. [`run`]: doing it: check, apply, check,
 //! 5. [`report`]: telling it.
 //!
-//! [`doctor`] looks wider than the plan and knows the causes of trouble. [`cli`] is the door for people. [`resource`] holds the kinds of thing that a machine can have, [`host`] is the only door to the machine.
+//! [`doctor`] looks wider than the plan and knows the causes of trouble; [`mail`] tries a mail relay before it is used. [`cli`] is the door for people. [`resource`] holds the kinds of thing that a machine can have, [`host`] is the only door to the machine.
 
 pub mod assets;
 pub mod cli;
@@ -17,6 +17,7 @@ pub mod doctor;
 pub mod facts;
 pub mod host;
 pub mod linode;
+pub mod mail;
 pub mod plan;
 pub mod report;
 pub mod resource;

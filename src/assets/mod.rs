@@ -18,6 +18,8 @@ use crate::sizing::Sizing;
 pub const DAEMON_JSON: &str = include_str!("../../assets/daemon.json");
 /// The Rails script that makes the owner and seeds the settings.
 pub const OWNER_SCRIPT: &str = include_str!("../../assets/mastodon/owner.rb");
+/// The Rails script that has Sidekiq send a message and follows it.
+pub const TEST_MESSAGE_SCRIPT: &str = include_str!("../../assets/mastodon/test_message.rb");
 
 /// The rendered files of the Compose project.
 #[derive(Debug)]

@@ -53,7 +53,9 @@ pub(super) fn for_the_web_server(settings: &Settings) -> anyhow::Result<String> 
 fn remarks(settings: &Settings) -> Vec<&'static str> {
     let mut remarks = Vec::new();
     if settings.smtp.is_none() {
-        remarks.push("No mail is sent yet, so nobody who joins can confirm an address.\n               Set a relay: tootstrap install --smtp-server NAME ...\n");
+        remarks.push(
+            "No mail is sent yet, so nobody who joins can confirm an address.\n               Set a relay: sudo tootstrap mail set\n",
+        );
     }
     if settings.registrations == Registrations::Open && !settings.single_user {
         remarks.push("Anyone may join. Sign in now and then: without a moderator Mastodon\n               itself goes back to joining by approval.\n");

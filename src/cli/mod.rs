@@ -16,6 +16,7 @@ mod install;
 mod lock;
 mod logging;
 mod logs;
+mod mail;
 mod man;
 mod owner;
 mod plan;
@@ -60,6 +61,7 @@ enum Command {
     Attach(attach::Attach),
     Doctor(doctor::Doctor),
     Set(set::Set),
+    Mail(mail::Mail),
     Owner(owner::Owner),
     Logs(logs::Logs),
     Tootctl(tootctl::Tootctl),
@@ -99,6 +101,7 @@ fn run(args: impl Iterator<Item = OsString>) -> Exit {
             Command::Attach(attach) => attach.run().await,
             Command::Doctor(doctor) => doctor.run().await,
             Command::Set(set) => set.run().await,
+            Command::Mail(mail) => mail.run().await,
             Command::Owner(owner) => owner.run().await,
             Command::Logs(logs) => logs.run().await,
             Command::Tootctl(tootctl) => tootctl.run().await,

@@ -8,6 +8,7 @@ mod error;
 #[cfg(test)]
 pub mod fake;
 mod http;
+mod smtp;
 pub mod system;
 
 use std::fmt;
@@ -21,6 +22,7 @@ pub(crate) use command::Stdin;
 pub use command::{Cmd, Output};
 pub use error::HostError;
 pub use http::{Method, Request, Response};
+pub use smtp::{RelayTrouble, Reply, Stage, Trial};
 
 /// Result of anything asked of the machine.
 pub type Result<T> = std::result::Result<T, HostError>;
@@ -120,6 +122,8 @@ pub enum RecordType {
     Ds,
     /// Certification authority authorization.
     Caa,
+    /// Text.
+    Txt,
 }
 
 /// One question to a name server.
@@ -200,6 +204,8 @@ pub trait Probe: Send + Sync {
     async fn lock_holder(&self, path: &Path) -> Result<Option<i32>>;
     /// Whether something accepts TCP connections there within three seconds.
     async fn connects(&self, to: SocketAddr) -> bool;
+    /// Tries a mail relay: signs in and asks whether it accepts sender and recipient, and sends nothing.
+    async fn try_relay(&self, trial: &Trial) -> std::result::Result<(), RelayTrouble>;
 
     /// Whether both are files of the same content, links followed. The real machine does not hold them in memory.
     async fn same_content(&self, one: &Path, other: &Path) -> Result<bool> {

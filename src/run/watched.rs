@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::spans::Spans;
-use crate::host::{Access, Account, Answer, Cmd, Host, LineSink, Output, Probe, Question, Request, Response, Result, Space, Stat};
+use crate::host::{
+    Access, Account, Answer, Cmd, Host, LineSink, Output, Probe, Question, RelayTrouble, Request, Response, Result, Space, Stat, Trial,
+};
 use crate::report::Part;
 
 /// The same machine, watched.
@@ -81,6 +83,10 @@ impl Probe for Watched {
 
     async fn connects(&self, to: SocketAddr) -> bool {
         self.host.connects(to).await
+    }
+
+    async fn try_relay(&self, trial: &Trial) -> std::result::Result<(), RelayTrouble> {
+        self.host.try_relay(trial).await
     }
 }
 

@@ -26,7 +26,7 @@ from beds import (  # noqa: E402, F401
 #: Modules in the order in which the machine needs the fewest boots; others come last.
 ORDER = (
     *("install", "secrets", "containers", "again", "break_and_cure", "dns_records", "single_user", "web_settings"),
-    *("own_files", "browser", "firewall", "operator", "commands", "refusals", "download", "ways_in", "questions", "live", "documented", "bare_machine", "dns", "cloud_init", "machine_with_a_past"),
+    *("own_files", "browser", "firewall", "operator", "commands", "mail", "refusals", "download", "ways_in", "questions", "live", "documented", "bare_machine", "dns", "cloud_init", "machine_with_a_past"),
 )
 
 

@@ -12,7 +12,7 @@ use crate::report::wrap;
 const WIDTH: usize = 78;
 
 /// Somebody at a terminal, or a double.
-pub(super) struct Dialogue<I, O> {
+pub(in crate::cli) struct Dialogue<I, O> {
     input: I,
     output: O,
     /// Secrets are not shown while they are typed.
@@ -20,26 +20,26 @@ pub(super) struct Dialogue<I, O> {
 }
 
 impl<I: BufRead, O: Write> Dialogue<I, O> {
-    pub(super) fn new(input: I, output: O, hides: bool) -> Self {
+    pub(in crate::cli) fn new(input: I, output: O, hides: bool) -> Self {
         Self { input, output, hides }
     }
 
     /// A line without its end. `None`: there will be no more.
-    pub(super) fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
+    pub(in crate::cli) fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
         write!(self.output, "{question}: ")?;
         self.output.flush()?;
         self.line()
     }
 
     /// The same; an empty line means what is there already.
-    pub(super) fn ask_with(&mut self, question: &str, present: Option<&str>) -> io::Result<Option<String>> {
+    pub(in crate::cli) fn ask_with(&mut self, question: &str, present: Option<&str>) -> io::Result<Option<String>> {
         let Some(present) = present else { return self.ask(question) };
         let answer = self.ask(&format!("{question} [{present}]"))?;
         Ok(answer.map(|answer| if answer.is_empty() { present.to_owned() } else { answer }))
     }
 
     /// The same, not shown while it is typed. Empty: it stays as `present` says.
-    pub(super) fn secret(&mut self, question: &str, present: &str) -> io::Result<Option<SecretString>> {
+    pub(in crate::cli) fn secret(&mut self, question: &str, present: &str) -> io::Result<Option<SecretString>> {
         write!(self.output, "{question} [{present}]: ")?;
         self.output.flush()?;
         let hidden = if self.hides { Some(Hidden::new().map_err(io::Error::other)?) } else { None };
@@ -52,7 +52,7 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
         Ok(line?.map(SecretString::from))
     }
 
-    pub(super) fn parsed<T: FromStr<Err = String>>(&mut self, question: &str, present: Option<&str>) -> io::Result<Option<String>> {
+    pub(in crate::cli) fn parsed<T: FromStr<Err = String>>(&mut self, question: &str, present: Option<&str>) -> io::Result<Option<String>> {
         while let Some(answer) = self.ask_with(question, present)? {
             match answer.parse::<T>() {
                 Ok(_) => return Ok(Some(answer)),
@@ -62,7 +62,7 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
         Ok(None)
     }
 
-    pub(super) fn choice(&mut self, question: &str, allowed: &[&str], present: &str) -> io::Result<Option<String>> {
+    pub(in crate::cli) fn choice(&mut self, question: &str, allowed: &[&str], present: &str) -> io::Result<Option<String>> {
         while let Some(answer) = self.ask_with(question, Some(present))? {
             let answer = answer.to_ascii_lowercase();
             if allowed.contains(&answer.as_str()) {
@@ -73,7 +73,7 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
         Ok(None)
     }
 
-    pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
+    pub(in crate::cli) fn say(&mut self, text: &str) -> io::Result<()> {
         if text.chars().count() <= WIDTH {
             return writeln!(self.output, "{text}");
         }
@@ -81,7 +81,7 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
     }
 
     /// Something worth knowing, if there is.
-    pub(super) fn remark(&mut self, text: &str) -> io::Result<()> {
+    pub(in crate::cli) fn remark(&mut self, text: &str) -> io::Result<()> {
         if text.is_empty() { Ok(()) } else { self.say(&format!("  {text}")) }
     }
 

@@ -2,7 +2,7 @@
 //! end all are read back and can be changed. A second run asks nothing.
 
 mod checks;
-mod dialogue;
+pub(super) mod dialogue;
 #[cfg(test)]
 mod tests;
 

@@ -45,6 +45,8 @@ pub(crate) struct Machine {
     pub(crate) proxy: Option<super::FakeProxy>,
     /// Registries give their token by its name in OAuth 2.0.
     pub(crate) gives_access_tokens: bool,
+    /// A mail relay, if there is one.
+    pub(crate) relay: Option<super::FakeRelay>,
     pub(crate) netfilter: super::netfilter::Netfilter,
     pub(crate) ssh: super::ssh::Ssh,
     pub(crate) ufw: super::ufw::Ufw,

@@ -12,6 +12,7 @@ mod machine;
 mod netfilter;
 mod proxy;
 pub(crate) mod registry;
+mod relay;
 pub(crate) mod ssh;
 pub(crate) mod systemd;
 pub(crate) mod ufw;
@@ -25,10 +26,11 @@ use async_trait::async_trait;
 
 pub(crate) use machine::{Machine, Node};
 pub(crate) use proxy::FakeProxy;
+pub(crate) use relay::FakeRelay;
 
 use super::{
-    Access, Account, Answer, Cmd, Host, HostError, Kind, LineSink, Method, Output, Probe, Question, Request, Response, Result, Space, Stat,
-    Stdin,
+    Access, Account, Answer, Cmd, Host, HostError, Kind, LineSink, Method, Output, Probe, Question, RelayTrouble, Request, Response,
+    Result, Space, Stat, Stdin, Trial,
 };
 
 use crate::run::Stop;
@@ -274,6 +276,10 @@ impl Probe for FakeHost {
 
     async fn connects(&self, to: std::net::SocketAddr) -> bool {
         self.machine().listening.contains(&to)
+    }
+
+    async fn try_relay(&self, trial: &Trial) -> std::result::Result<(), RelayTrouble> {
+        self.machine().relay.as_ref().map_or(Err(RelayTrouble::NoSuchName), |relay| relay.attempt(trial))
     }
 }
 

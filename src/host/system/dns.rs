@@ -171,6 +171,7 @@ fn record(record: &rr::Record) -> Option<Record> {
         rr::RecordType::SOA => RecordType::Soa,
         rr::RecordType::DS => RecordType::Ds,
         rr::RecordType::CAA => RecordType::Caa,
+        rr::RecordType::TXT => RecordType::Txt,
         _ => return None,
     };
     Some(Record { name: plain(&record.name), kind, ttl: record.ttl, data: data(&record.data) })
@@ -182,6 +183,8 @@ fn data(data: &RData) -> String {
         RData::NS(name) => plain(name),
         RData::MX(mx) => format!("{} {}", mx.preference, plain(&mx.exchange)),
         RData::SOA(soa) => format!("{} {} {}", plain(&soa.mname), plain(&soa.rname), soa.serial),
+        // The strings of one record are one text (RFC 7208 §3.3).
+        RData::TXT(txt) => String::from_utf8_lossy(&txt.txt_data.concat()).into_owned(),
         RData::Unknown { rdata, .. } => rdata.to_string(),
         other => other.to_string(),
     }
@@ -201,6 +204,7 @@ fn wire_type(kind: RecordType) -> rr::RecordType {
         RecordType::Soa => rr::RecordType::SOA,
         RecordType::Ds => rr::RecordType::DS,
         RecordType::Caa => rr::RecordType::CAA,
+        RecordType::Txt => rr::RecordType::TXT,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use hickory_proto::op::Message;
 
-use super::{accounts, dns, lines};
-use crate::host::{Account, Answer};
+use super::{accounts, dns, lines, smtp};
+use crate::host::{Account, Answer, Reply};
 
 /// A datagram from a name server. `None`: it is none.
 pub fn dns_answer(bytes: &[u8]) -> Option<Answer> {
@@ -29,6 +29,11 @@ pub fn lines(printed: &[u8]) -> Vec<String> {
     lines.last()
 }
 
+/// An answer of a mail relay. `None`: it is none.
+pub fn relay_answer(mut bytes: &[u8]) -> Option<Reply> {
+    tokio::runtime::Builder::new_current_thread().build().ok()?.block_on(smtp::read(&mut bytes)).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -42,6 +47,9 @@ mod tests {
         if let Some(answer) = dns_answer(data) {
             let all = answer.answers.iter().chain(&answer.authority).chain(&answer.additional);
             assert!(all.into_iter().all(|record| !record.name.contains(char::is_control)));
+        }
+        if let Some(reply) = relay_answer(data) {
+            assert!((200..600).contains(&reply.code) && reply.lines.iter().all(|line| line.chars().count() <= 300));
         }
         let text = String::from_utf8_lossy(data);
         assert!(!resolvers(&text).is_empty());

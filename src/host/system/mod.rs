@@ -9,6 +9,7 @@ mod foreground;
 pub mod fuzzing;
 mod lines;
 mod process;
+mod smtp;
 mod web;
 
 use std::net::SocketAddr;
@@ -19,7 +20,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Access, Account, Answer, Cmd, Host, HostError, LineSink, Method, Output, Probe, Question, Request, Response, Result, Space, Stat,
+    Access, Account, Answer, Cmd, Host, HostError, LineSink, Method, Output, Probe, Question, RelayTrouble, Request, Response, Result,
+    Space, Stat, Trial,
 };
 pub use foreground::{become_command, hand_on};
 
@@ -117,6 +119,10 @@ impl Probe for System {
 
     async fn connects(&self, to: SocketAddr) -> bool {
         matches!(tokio::time::timeout(CONNECT_LIMIT, tokio::net::TcpStream::connect(to)).await, Ok(Ok(_)))
+    }
+
+    async fn try_relay(&self, trial: &Trial) -> std::result::Result<(), RelayTrouble> {
+        smtp::attempt(trial).await
     }
 }
 

@@ -57,6 +57,7 @@ fn kind(text: &str) -> Option<RecordType> {
         "SOA" => RecordType::Soa,
         "DS" => RecordType::Ds,
         "CAA" => RecordType::Caa,
+        "TXT" => RecordType::Txt,
         _ => return None,
     })
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tootstrap::host::{
-    Access, Account, Answer, Cmd, Host, HostError, Kind, LineSink, Output, Probe, Question, Request, Response, Result, Space, Stat,
+    Access, Account, Answer, Cmd, Host, HostError, Kind, LineSink, Output, Probe, Question, RelayTrouble, Request, Response, Result, Space,
+    Stat, Trial,
 };
 
 use super::answers;
@@ -220,6 +221,11 @@ impl Probe for Machine {
 
     async fn connects(&self, to: SocketAddr) -> bool {
         self.text("reachable").lines().any(|line| line == to.to_string())
+    }
+
+    /// No target asks a relay; what one says is read by the target `wire`.
+    async fn try_relay(&self, _trial: &Trial) -> std::result::Result<(), RelayTrouble> {
+        Err(RelayTrouble::Silent)
     }
 }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tootstrap::linode::Linode;
+use tootstrap::mail::{Advice, PRESETS, standing};
 use tootstrap::resource::{DnsRecord, DnsZone, Published, Wanted};
 use tootstrap::settings::{ApiToken, DomainName, EmailAddress};
 
-use super::Trial;
+use super::{Machine, Trial, wait};
 
 const SLOTS: [&str; 5] = [
     "http https://api.linode.com/v4/domains?",
@@ -17,7 +18,7 @@ const SLOTS: [&str; 5] = [
 ];
 
 pub fn run(data: &[u8]) {
-    let mut trial = Trial::new(data, &SLOTS, 5);
+    let mut trial = Trial::new(data, &SLOTS, 6);
     let token: ApiToken = "0123456789abcdef".repeat(4).parse().expect("a token");
     let linode = || Arc::new(Linode::new(token.clone()));
     let site: DomainName = "social.fedi-test.org".parse().expect("a name");
@@ -31,4 +32,18 @@ pub fn run(data: &[u8]) {
     }
     trial.converge(&Published { wanted: wanted.to_vec(), linode: Some(linode()) });
     trial.converge(&Published { wanted: wanted.to_vec(), linode: None });
+    if let Some(machine) = trial.next() {
+        sender(&machine);
+    }
+}
+
+/// What is advised is one record that a zone file can hold.
+fn sender(machine: &Machine) {
+    for preset in PRESETS.iter().map(Some).chain([None]) {
+        for standing in wait(standing("social.fedi-test.org", preset, machine)) {
+            let Some(Advice { record, .. }) = standing.advice else { continue };
+            assert!(!record.contains(char::is_control), "{record:?}");
+            assert!(record.matches("v=spf1").count() <= 1, "{record:?}");
+        }
+    }
 }

@@ -1,9 +1,10 @@
 //! What PostgreSQL and Rails print, with lines of logs in between.
 
+use tootstrap::mail::{Fate, test_message};
 use tootstrap::resource::mastodon::{Database, Owner, Seeds};
 use tootstrap::settings::Registrations;
 
-use super::Trial;
+use super::{Trial, wait};
 
 const SLOTS: [&str; 6] = [
     "run docker ps --quiet",
@@ -15,7 +16,7 @@ const SLOTS: [&str; 6] = [
 ];
 
 pub fn run(data: &[u8]) {
-    let mut trial = Trial::new(data, &SLOTS, 2);
+    let mut trial = Trial::new(data, &SLOTS, 3);
     trial.converge(&Database::new("v4.7.4", true));
     let contact = "a@fedi-test.org".parse().expect("an address");
     let seeds = Seeds { registrations: Registrations::Open, contact, media_days: 7 };
@@ -27,4 +28,9 @@ pub fn run(data: &[u8]) {
         seeds,
     };
     trial.converge(&owner);
+    if let Some(machine) = trial.next()
+        && let Ok(Fate::Failed { error, message }) = wait(test_message(&machine, "fedi-test.org", "a@fedi-test.org"))
+    {
+        assert!([error, message].iter().all(|text| text.chars().count() <= 300 && !text.contains('\u{1b}')));
+    }
 }

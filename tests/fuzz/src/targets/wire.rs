@@ -8,6 +8,10 @@ pub fn run(data: &[u8]) {
             assert!(!record.name.contains(char::is_control), "{record:?}");
         }
     }
+    if let Some(reply) = fuzzing::relay_answer(data) {
+        assert!((200..600).contains(&reply.code) && (1..=64).contains(&reply.lines.len()), "{reply:?}");
+        assert!(reply.lines.iter().all(|line| line.chars().count() <= 300), "{reply:?}");
+    }
     let text = String::from_utf8_lossy(data);
     assert!(!fuzzing::resolvers(&text).is_empty());
     let (passwd, group) = text.split_once("%%").unwrap_or((&text, ""));

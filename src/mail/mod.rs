@@ -1,0 +1,59 @@
+//! Sending mail: which relays are known, what is wrong with one, what the sender's domain says about it, and a message that goes all the way.
+
+mod explain;
+mod message;
+mod presets;
+mod sender;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use futures_util::future::join_all;
+
+pub use explain::{Setback, explain};
+pub use message::{Fate, test_message};
+pub use presets::{PRESETS, Preset};
+pub use sender::{Advice, Standing, standing};
+
+use crate::host::{Probe, Question, RecordType, Trial};
+use crate::settings::{Settings, Smtp};
+
+/// Ports that relays listen on.
+const PORTS: [u16; 4] = [25, 465, 587, 2525];
+
+/// Which ports of a relay can be connected to from here. Empty: its name has no address.
+pub async fn ports(server: &str, also: Option<u16>, probe: &dyn Probe) -> BTreeMap<u16, bool> {
+    // Containers reach the world over IPv4 alone.
+    let question = Question { server: None, name: server.to_owned(), kind: RecordType::A };
+    let answer = probe.dns(&question).await.unwrap_or_default();
+    let address = answer.answers.iter().filter(|record| record.kind == RecordType::A).find_map(|record| record.data.parse().ok());
+    let Some(address) = address else { return BTreeMap::new() };
+    let mut all = PORTS.to_vec();
+    all.extend(also.filter(|port| !PORTS.contains(port)));
+    let tried = all.into_iter().map(|port| async move { (port, probe.connects(SocketAddr::new(address, port)).await) });
+    join_all(tried).await.into_iter().collect()
+}
+
+/// Those that are open, in words.
+pub fn open(ports: &BTreeMap<u16, bool>) -> String {
+    let open: Vec<_> = ports.iter().filter(|(_, open)| **open).map(|(port, _)| port.to_string()).collect();
+    if open.is_empty() { "none".into() } else { open.join(", ") }
+}
+
+/// The address in `Name <address>`.
+pub fn address(from: &str) -> &str {
+    from.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')).map_or(from, |(_, address)| address)
+}
+
+/// The dialogue that Mastodon will have with the relay, up to the message.
+pub fn trial(settings: &Settings, smtp: &Smtp, to: &str) -> Trial {
+    Trial {
+        server: smtp.server.to_string(),
+        port: smtp.port,
+        own_name: settings.handle_domain.to_string(),
+        login: smtp.login.clone(),
+        password: smtp.password.clone(),
+        from: address(&smtp.from).to_owned(),
+        to: to.to_owned(),
+    }
+}

@@ -1,0 +1,97 @@
+"""The site's mail: a relay is tried before it is saved, and a message goes all the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from product import DONE, REFUSED, Product, Run
+from testbed import layout as where
+from testbed.bed import Bed
+from testbed.demo import FORM
+from testbed.services import addresses
+from testbed.services.relay import LOGIN, PASSWORD
+from testbed.verify import compose
+
+OWNER = FORM["owner_email"]
+SENDER = f"notifications@{where.SITE}"
+SETTINGS = "/etc/tootstrap/settings.toml"
+
+
+@pytest.fixture(autouse=True)
+def relay(installed: Bed) -> Iterator[None]:
+    """Open on every port, whatever a test did."""
+    yield
+    installed.services.control.block_mail([])
+
+
+def mail_set(tootstrap: Product, *words: str, password: str = PASSWORD) -> Run:
+    """The password through standard input, as from a password manager."""
+    argv = [tootstrap.program, "mail", "set", "--login", LOGIN, *words]
+    done = tootstrap.machine.run(argv, input=f"{password}\n", check=False, timeout=300)
+    return Run(done.returncode, [], "".join(out if isinstance(out, str) else out.decode() for out in (done.stdout, done.stderr)))
+
+
+@pytest.mark.parametrize(
+    ("words", "password", "blocked", "parts"),
+    [
+        (["postmark"], "wrong", [], ["refuses the login", "535", "the secret key of the same SMTP token"]),
+        (["postmark", "--port", "587"], PASSWORD, [25, 465, 587], ["port 587", "blocks mail", "2525 does", "--port 2525"]),
+        (["postmark", "--from", "me@example.net"], PASSWORD, [], ["refuses the sender me@example.net", "553"]),
+        (["--server", addresses.MISNAMED_RELAY], PASSWORD, [], ["certificate", "is not trusted"]),
+        (["--server", "smtp.no-such-relay.org"], PASSWORD, [], ["no mail relay smtp.no-such-relay.org"]),
+    ],
+)  # fmt: skip
+def test_what_cannot_send_is_named_and_not_saved(
+    installed: Bed, tootstrap: Product, words: list[str], password: str, blocked: list[int], parts: list[str]
+) -> None:
+    before = installed.machine.get(SETTINGS)
+    installed.services.control.block_mail(blocked)
+    run = mail_set(tootstrap, *words, password=password)
+    assert run.status == REFUSED, run.text
+    told = " ".join(run.text.split())
+    for part in [*parts, "nothing was saved"]:
+        assert part in told, f"{part!r} is not in:\n{run.text}"
+    assert installed.machine.get(SETTINGS) == before
+    assert installed.services.control.mail() == []
+
+
+def test_a_relay_that_works_is_saved_and_sends(installed: Bed, tootstrap: Product) -> None:
+    machine, control = installed.machine, installed.services.control
+    # What Linode does on a new account: the provider's other port is found.
+    control.block_mail([25, 465, 587])
+    run = mail_set(tootstrap, "postmark")
+    assert run.status == DONE, run.text
+    told = " ".join(run.text.split())
+    for part in (
+        "open from here: 2525",
+        f"it takes mail from {SENDER} to {OWNER}",
+        f'{where.SITE}. TXT "v=spf1 include:spf.mtasv.net ~all"',
+        f'_dmarc.{where.SITE}. TXT "v=DMARC1; p=none"',
+        "took it",
+    ):
+        assert part in told, f"{part!r} is not in:\n{run.text}"
+    [message] = control.mail()
+    assert (message["from"], message["to"]) == (SENDER, [OWNER])
+    assert message["headers"]["from"] == f"Mastodon <{SENDER}>" and where.SITE in message["headers"]["subject"]
+    environment = machine.get("/opt/mastodon/env.production").decode()
+    assert "SMTP_SERVER='smtp.postmarkapp.com'" in environment and "SMTP_PORT='2525'" in environment, environment
+    holders = machine.sh(f"grep -rl {PASSWORD} /etc/tootstrap /opt/mastodon /var/log /var/lib/tootstrap || true").split()
+    assert set(holders) == {"/etc/tootstrap/secrets.toml", "/opt/mastodon/secrets.env"}
+    assert PASSWORD not in machine.sh("journalctl --no-pager --output=export --all")
+    still = tootstrap.plan()
+    assert (still.status, still.differing()) == (DONE, set()), still.explained()
+
+
+def test_what_the_relay_says_to_sidekiq_is_told(installed: Bed, tootstrap: Product) -> None:
+    control = installed.services.control
+    before = len(control.mail())
+    run = tootstrap.plain("mail", "test", "reader@example.org")
+    assert run.status == DONE and "took it" in run.text, run.text
+    assert [message["to"] for message in control.mail()[before:]] == [["reader@example.org"]]
+
+    refused = tootstrap.plain("mail", "test", "nobody-of-this-name@example.org")
+    assert refused.status == 1 and "550" in refused.text and "User unknown" in refused.text, refused.text
+    assert len(control.mail()) == before + 1
+    script = "REDISCLI_AUTH=$(sed -n 's/^requirepass //p' /etc/redis/redis.conf) exec redis-cli ZCARD retry"
+    assert compose(installed.machine, "exec", "-T", "redis", "sh", "-c", script).split()[-1] == "0", "it would be tried again"
