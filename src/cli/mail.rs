@@ -145,31 +145,31 @@ impl Set {
     }
 
     /// What is missing is asked for, if there is a terminal.
-    fn ask(&mut self, present: &SmtpOptions) -> io::Result<()> {
+    fn ask(&mut self, current: &SmtpOptions) -> io::Result<()> {
         let (input, output) = (io::stdin(), io::stderr());
         if input.is_terminal() && output.is_terminal() {
-            self.interview(present, &mut Dialogue::new(input.lock(), output.lock(), true))?;
+            self.interview(current, &mut Dialogue::new(input.lock(), output.lock(), true))?;
         }
         Ok(())
     }
 
-    fn interview<I: io::BufRead, O: io::Write>(&mut self, present: &SmtpOptions, dialogue: &mut Dialogue<I, O>) -> io::Result<()> {
+    fn interview<I: io::BufRead, O: io::Write>(&mut self, current: &SmtpOptions, dialogue: &mut Dialogue<I, O>) -> io::Result<()> {
         if self.provider.is_none() && self.server.is_none() {
             let names: Vec<_> = PRESETS.iter().map(|preset| preset.name).chain(["other"]).collect();
             let question = format!("Who sends your mail? {}", names.join(" / "));
-            let before = present.server.as_deref().and_then(Preset::of_server).map_or("other", |preset| preset.name);
+            let before = current.server.as_deref().and_then(Preset::of_server).map_or("other", |preset| preset.name);
             self.provider = dialogue.choice(&question, &names, before)?.filter(|name| name != "other");
         }
         let preset = self.provider.as_deref().and_then(Preset::named);
         if self.server.is_none() && preset.is_none_or(|preset| preset.server.is_none()) {
-            self.server = dialogue.ask_with("Name of the relay, such as smtp.example.org", present.server.as_deref())?;
+            self.server = dialogue.ask_with("Name of the relay, such as smtp.example.org", current.server.as_deref())?;
         }
         if self.login.is_none() && preset.is_none_or(|preset| preset.login.is_none()) {
             let hint = preset.map_or_else(String::new, |preset| format!(": {}", preset.login_is));
-            self.login = dialogue.ask_with(&format!("Login there{hint}"), present.login.as_deref())?;
+            self.login = dialogue.ask_with(&format!("Login there{hint}"), current.login.as_deref())?;
         }
         if self.from.is_none() {
-            self.from = dialogue.ask_with("Sender, such as Mastodon <notifications@example.org>", present.from.as_deref())?;
+            self.from = dialogue.ask_with("Sender, such as Mastodon <notifications@example.org>", current.from.as_deref())?;
         }
         // Enter without anything there to take: as if it had not been asked.
         for answer in [&mut self.server, &mut self.login, &mut self.from] {

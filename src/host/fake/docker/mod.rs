@@ -216,10 +216,10 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             if !store.is_empty()
                 && store.iter().all(|path| matches!(*path, "/var/lib/docker/image" | "/var/lib/docker/overlay2" | CONTAINERD)) =>
         {
-            let off = !is_on(machine, "docker.service") && !(store.contains(&CONTAINERD) && is_on(machine, "containerd.service"));
+            let on = is_on(machine, "docker.service") || store.contains(&CONTAINERD) && is_on(machine, "containerd.service");
             let there = store.iter().all(|path| machine.nodes.contains_key(Path::new(path)));
             machine.docker.images.clear();
-            Some(Reply::changed("").status(i32::from(!off || !there), ""))
+            Some(Reply::changed("").status(i32::from(on || !there), ""))
         }
         ["find", unfinished @ "/opt/mastodon/postgres/17.unfinished", "-delete"] => {
             machine.nodes.retain(|path, _| !path.starts_with(unfinished));
