@@ -61,9 +61,9 @@ def _ratios(results: Results, measured: list[tools.Tool]) -> list[str]:
     for tool in measured:
         chain = results.wall(tool.name, tools.TOOLCHAIN).median if tool.wheels else 0.0
         whole = (results.wall(tool.name, tools.FIRST).median + chain) / ours_first
-        text = f"{tool.name}: first run with its toolchain **{whole:.1f}** times as long as ours"
+        text = [f"first run with its toolchain **{whole:.1f}** times as long as ours"] if tool.containers else ["only the host part"]
         if tool.again:
-            text += f", second run **{results.wall(tool.name, tools.SECOND).median / ours_second:.0f}** times"
-        lines.append(text)
+            text.append(f"second run **{results.wall(tool.name, tools.SECOND).median / ours_second:.0f}** times as long as ours")
+        lines.append(f"{tool.name}: {', '.join(text)}")
     return lines
 
