@@ -75,8 +75,10 @@ def _nothing(results: Results, drawn: Path) -> str:
 def _whole(results: Results, drawn: Path) -> list[str]:
     """The first runs of all, as a plot."""
     shown = [_bar(f"tootstrap, {variant}", results.wall(first.PART, variant)) for variant in results.variants(first.PART)]
+    shown += [_bar(f"tootstrap before this work, {commit}", results.wall(first.BEFORE, commit)) for commit in results.variants(first.BEFORE)]
     for tool in tools.TOOLS:
-        shown += [_bar(f"{tool.name}, {variant}", results.wall(tool.name, variant)) for variant in results.variants(tool.name) if variant != tools.SECOND]
+        name = tool.name if tool.containers else f"{tool.name}, host part only"
+        shown += [_bar(f"{name}, {variant}", results.wall(tool.name, variant)) for variant in results.variants(tool.name) if variant != tools.SECOND]
     (drawn / "first.svg").write_text(bars("First installation (seconds)", shown, Linear))
     return [f"![First installation]({DIRECTORY}/first.svg)", ""]
 
