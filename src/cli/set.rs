@@ -20,7 +20,7 @@ use crate::settings::{self, Given, Handover, KEYS, Key, Later, Options, SecretEn
 #[command(after_help = "\
 Examples:
   sudo tootstrap set --list                         every setting and its value
-  sudo tootstrap set single_user yes                only you have an account
+  sudo tootstrap set single_user yes                nobody else has an account
   sudo tootstrap set email me@example.org --dry-run what would change?
   sudo tootstrap set smtp.server smtp.example.org smtp.login me smtp.password -
   sudo tootstrap set smtp.server --clear            send no mail any more")]
