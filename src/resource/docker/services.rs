@@ -1,14 +1,14 @@
 //! Containers of the Compose project.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use async_trait::async_trait;
-use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::super::{Drift, Resource, stamp};
 use super::api::{self, Container};
@@ -60,7 +60,6 @@ impl Services {
         // With files that are ours alone there is nothing that Compose could refuse.
         let need_not_ask = all_known || !is_whole(host).await? || (none && !known::shared(host).await?);
         let wanted = if need_not_ask { None } else { Some(wanted_hashes(host).await?) };
-        let states = self.states(host, &containers).await?;
         let mut conditions = BTreeMap::new();
         for name in self.names {
             let condition = match containers.get(*name) {
@@ -69,28 +68,14 @@ impl Services {
                     Condition::Outdated
                 }
                 Some(container) if !is_as_defined(host, name, container, wanted.as_ref()).await? => Condition::Outdated,
-                Some(_) => states[name],
+                Some(container) => match Condition::from(container) {
+                    Condition::Starting if health::passes(host, container).await? => Condition::Good,
+                    condition => condition,
+                },
             };
             conditions.insert(*name, condition);
         }
         Ok(conditions)
-    }
-
-    /// What they are doing, whether or not they are as defined.
-    async fn states(
-        &self,
-        host: &dyn Probe,
-        containers: &BTreeMap<String, Container>,
-    ) -> anyhow::Result<BTreeMap<&'static str, Condition>> {
-        let state = async |name: &'static str| {
-            let Some(container) = containers.get(name) else { return anyhow::Ok((name, Condition::Missing)) };
-            let state = match Condition::from(container) {
-                Condition::Starting if health::passes(host, container).await? => Condition::Good,
-                state => state,
-            };
-            Ok((name, state))
-        };
-        Ok(try_join_all(self.names.iter().map(|name| state(name))).await?.into_iter().collect())
     }
 
     /// Makes and starts them.
@@ -115,18 +100,35 @@ impl Services {
         Ok(())
     }
 
-    /// Looks until all are healthy. `false`: one of them is in trouble, or the time is over. It looks again after an eighth of the time
-    /// that has passed: that is soon enough, and no load beside what starts.
+    /// Looks until all are healthy. `false`: one of them is in trouble, or the time is over. What Docker says costs nothing; a test of our
+    /// own is a process in the container, so there is one after half a second, and the next each time when half as much again has passed.
     async fn are_healthy(&self, host: &dyn Host, began: Instant) -> anyhow::Result<bool> {
+        let mut passed = BTreeSet::new();
+        let mut next = Duration::from_millis(500);
         while began.elapsed() < WAIT {
-            let states = self.states(host.probe(), &containers(host.probe()).await?).await?;
-            if states.values().all(|state| *state == Condition::Good) {
+            let is_due = began.elapsed() >= next;
+            let containers = containers(host.probe()).await?;
+            let mut all = true;
+            for name in self.names {
+                let Some(container) = containers.get(*name) else { return Ok(false) };
+                match Condition::from(container) {
+                    Condition::Good => {}
+                    Condition::Starting if passed.contains(name) => {}
+                    Condition::Starting if is_due && health::passes(host.probe(), container).await? => _ = passed.insert(name),
+                    Condition::Starting => all = false,
+                    _ => return Ok(false),
+                }
+            }
+            if all {
                 return Ok(true);
             }
-            if !states.values().all(|state| matches!(state, Condition::Good | Condition::Starting)) {
+            if is_due {
+                next = began.elapsed() * 3 / 2;
+            }
+            if host.pause(Duration::from_millis(250)).await.is_err() {
+                // Told to stop: what has begun is finished, by a command that a second signal ends.
                 return Ok(false);
             }
-            host.pause((began.elapsed() / 8).clamp(Duration::from_millis(250), Duration::from_secs(2))).await?;
         }
         Ok(false)
     }

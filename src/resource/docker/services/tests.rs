@@ -106,7 +106,7 @@ async fn what_is_starting_is_waited_for() {
     assert_eq!(drift.wait.unwrap().what, "db to be healthy");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_passes_its_test_is_healthy_before_docker_says_so() {
     let host = machine();
     host.machine().docker.early.extend(["db", "redis"].map(String::from));
