@@ -36,6 +36,8 @@ class Case:
     #: From the fault, or its end, until everything was as wanted again; of what `timed` enclosed.
     seconds: float | None = None
     passed: bool = False
+    #: Why it did not pass, in the test's words, cut short.
+    failure: str = ""
     binary: str = ""
     #: Counted things, for instance kills or searches; report.py adds them up.
     counts: dict[str, int] = field(default_factory=dict)

@@ -28,7 +28,12 @@ from beds import pytest_runtest_makereport as console_to_report  # noqa: E402
 from cases import Case, Results, fingerprint_of  # noqa: E402
 from snapshots import from_bare, from_prepared  # noqa: E402, F401
 
-PASSED = pytest.StashKey[bool]()
+#: Why the test failed; empty: it passed.
+FAILURE = pytest.StashKey[str]()
+
+
+#: Characters of it that the record keeps.
+LONGEST = 1000
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
     yield from console_to_report(item)
     if call.when == "call":
-        item.stash[PASSED] = call.excinfo is None
+        item.stash[FAILURE] = call.excinfo.exconly()[:LONGEST] if call.excinfo else ""
 
 
 @pytest.fixture(scope="session")
@@ -52,5 +57,6 @@ def case(request: pytest.FixtureRequest, results: Results) -> Iterator[Case]:
     """The line of this test in the table of results."""
     made = Case(id=f"{request.path.stem}::{request.node.name}", group=(request.module.__doc__ or "").partition("\n")[0].rstrip("."))
     yield made
-    made.passed = request.node.stash.get(PASSED, False)
+    made.failure = request.node.stash.get(FAILURE, "the test did not run to its end")
+    made.passed = not made.failure
     results.keep(made)

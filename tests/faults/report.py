@@ -32,7 +32,7 @@ def cell(text: str) -> str:
 
 def line(case: Case) -> str:
     seconds = "" if case.seconds is None else f"{case.seconds:.0f}"
-    happened = cell(case.happened) if case.passed else f"**FAILED** {cell(case.happened)}"
+    happened = cell(case.happened) if case.passed else f"**FAILED** {cell(f'{case.happened} {case.failure}')}"
     return f"| {cell(case.tried or case.id)} | {happened} | {cell(case.recovered)} | {seconds} |"
 
 
