@@ -18,7 +18,7 @@ use super::prepare::{self, Ask, Prepared, Wishes};
 use super::{answers, closing, lock, logging, plan, tell, tell_error, tracing};
 use crate::host::system::System;
 use crate::host::{Cmd, Host, HostError, Probe};
-use crate::report::{Follower, Journal, Made, WithRemedy, journal, made};
+use crate::report::{Counts, Follower, Journal, Made, WithRemedy, journal, made};
 use crate::settings::{Handover, Settings};
 
 /// How many steps run at once unless told otherwise. Most of them wait for the network or the disk.
@@ -140,10 +140,10 @@ async fn work(handover: &Handover, system: &System, json: bool) -> End<Exit> {
     };
     watch.look()?;
     let begun = watch.begun;
-    let finished = watch.end().await?.is_some();
+    let counts = watch.end().await?;
     match ended {
         Ok(()) => Ok(Exit::Done),
-        Err(HostError::Failed { status, .. }) if begun && !finished => {
+        Err(HostError::Failed { status, .. }) if begun && !explains(counts.as_ref(), status) => {
             let why = format!("{UNIT} ended with status {status}{}", how_it_ended(system).await);
             Err(Trouble { error: cut_short(&why), exit: Exit::of_code(status) })
         }
@@ -155,6 +155,11 @@ async fn work(handover: &Handover, system: &System, json: bool) -> End<Exit> {
         Err(HostError::Failed { status, tail, .. }) => Err(Trouble { error: not_begun(&tail), exit: Exit::of_code(status) }),
         Err(error) => Err(Trouble::failed(anyhow!(error).context("the work could not be watched"))),
     }
+}
+
+/// Whether the run's last event tells why its unit ended with this status. Killed after that event, it did not write down that it is complete.
+fn explains(counts: Option<&Counts>, status: i32) -> bool {
+    counts.is_some_and(|counts| Exit::of_counts(counts) == Exit::of_code(status))
 }
 
 /// What systemd said about the end of the unit, to go after its status: `systemd-run` tells of a signal only as status 1.
@@ -175,7 +180,7 @@ fn cause(said: &str) -> String {
     line.map(|line| format!(" ({line})")).unwrap_or_default()
 }
 
-/// The worker is gone without its last event, so nobody else says anything.
+/// The worker is gone without its last event, or without what follows it, so nobody else says anything.
 pub(super) fn cut_short(why: &str) -> anyhow::Error {
     anyhow!(
         "the work was interrupted\n  \
@@ -250,6 +255,21 @@ mod tests {
             go on     sudo tootstrap install (what is done is not done again)";
         assert_eq!(cut_short(&why).to_string(), expected);
         assert_eq!(cause("Started tootstrap at work.\n"), "");
+    }
+
+    #[test]
+    fn a_worker_killed_after_its_last_event_is_told_as_well() {
+        let counts = |failed, stopped, waiting| Counts { failed, stopped, waiting, ..Counts::default() };
+        for (counts, status, told) in [
+            (Some(counts(0, 0, 0)), 1, false),
+            (Some(counts(0, 0, 1)), 1, false),
+            (Some(counts(0, 0, 1)), 4, true),
+            (Some(counts(1, 0, 0)), 1, true),
+            (Some(counts(0, 1, 0)), 143, true),
+            (None, 1, false),
+        ] {
+            assert_eq!(explains(counts.as_ref(), status), told, "{counts:?}, {status}");
+        }
     }
 
     #[test]

@@ -5,15 +5,14 @@ use std::time::Duration;
 use super::dns::Dns;
 use super::docker::Docker;
 use super::{Inputs, Patience, Plan};
-use crate::resource::docker::Services;
-use crate::resource::edge::{CaddyLoaded, Certificate, Ports};
+use crate::resource::edge::{Caddy, CaddyLoaded, Certificate, Ports};
 
 /// Adds the steps, unless another web server does this work. DNS is waited for, but not for ever.
 pub fn add(plan: &mut Plan, with: &Inputs, dns: &Dns, docker: &Docker) {
     let Some(image) = docker.caddy else { return };
     let ports = plan.step("edge/ports", Ports).needs([docker.ready]).add();
     let caddy = plan
-        .step("edge/caddy", Services::new(&["caddy"]))
+        .step("edge/caddy", Caddy)
         .needs([docker.project, image, ports])
         .patience(Patience::settle(Duration::from_mins(2), Duration::from_secs(1)))
         .add();

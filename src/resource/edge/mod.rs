@@ -1,11 +1,13 @@
 //! The edge: Caddy on ports 80 and 443.
 
+mod caddy;
 mod certificate;
 mod loaded;
 mod ports;
 mod proxied;
 mod trouble;
 
+pub use caddy::Caddy;
 pub use certificate::Certificate;
 pub use loaded::CaddyLoaded;
 pub use ports::Ports;

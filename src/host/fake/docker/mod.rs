@@ -19,6 +19,9 @@ pub(crate) use mastodon::{FakeUser, Tables};
 /// What `compose.yaml` defines.
 const SERVICES: [&str; 6] = ["db", "redis", "web", "sidekiq", "streaming", "caddy"];
 
+/// Where Caddy keeps certificates.
+const CERTIFICATES: &str = "/opt/mastodon/caddy/data/caddy/certificates";
+
 /// Where containerd keeps what it has.
 const CONTAINERD: &str = "/var/lib/containerd";
 
@@ -119,21 +122,6 @@ impl Default for Docker {
     }
 }
 
-impl Docker {
-    /// What Docker says about a service that has just started.
-    fn health(&self, service: &str) -> &'static str {
-        match service {
-            ill if self.is_ill(ill) => "(unhealthy)",
-            early if self.early.contains(early) => "(health: starting)",
-            _ => "(healthy)",
-        }
-    }
-
-    fn is_ill(&self, service: &str) -> bool {
-        self.never_healthy.contains(service) || (service == "redis" && self.unreadable > 0)
-    }
-}
-
 impl Machine {
     /// Docker from its own repository, running.
     pub(crate) fn install_docker(&mut self) {
@@ -150,7 +138,30 @@ impl Machine {
 
     /// One of them alone.
     pub(crate) fn start_service(&mut self, service: &str) {
-        self.start(service, "(healthy)");
+        self.start(service, self.health(service));
+    }
+
+    /// What Docker says about a service that has just started.
+    fn health(&self, service: &str) -> &'static str {
+        match service {
+            ill if self.is_ill(ill) => "(unhealthy)",
+            early if self.docker.early.contains(early) => "(health: starting)",
+            _ => "(healthy)",
+        }
+    }
+
+    fn is_ill(&self, service: &str) -> bool {
+        let torn = match service {
+            "redis" => self.docker.unreadable > 0,
+            "caddy" => self.has_a_torn_certificate(),
+            _ => false,
+        };
+        torn || self.docker.never_healthy.contains(service)
+    }
+
+    /// An empty file after a power cut, which Caddy cannot start with.
+    fn has_a_torn_certificate(&self) -> bool {
+        self.nodes.iter().any(|(path, node)| path.starts_with(CERTIFICATES) && node.kind == Kind::File && node.content.is_empty())
     }
 
     pub(super) fn service_runs(&self, service: &str) -> bool {
@@ -387,13 +398,13 @@ fn not_running(service: &str) -> Reply {
 
 fn up(machine: &mut Machine, services: &[&str]) -> Reply {
     for service in services {
-        machine.start(service, machine.docker.health(service));
+        machine.start_service(service);
     }
     Reply::changed("")
 }
 
 fn wait(machine: &mut Machine, services: &[&str]) -> Reply {
-    match services.iter().find(|service| machine.docker.is_ill(service)) {
+    match services.iter().find(|service| machine.is_ill(service)) {
         Some(service) => Reply::changed("").status(1, format!("container mastodon-{service}-1 is unhealthy")),
         None => Reply::changed(""),
     }
