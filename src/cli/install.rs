@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_worker_killed_after_its_last_event_is_told_as_well() {
-        let counts = |failed, stopped, waiting| Counts { failed, stopped, waiting, ..Counts::default() };
+        let counts = |failed, stopped, waiting| Counts { waiting, failed, stopped, ..Counts::default() };
         for (counts, status, told) in [
             (Some(counts(0, 0, 0)), 1, false),
             (Some(counts(0, 0, 1)), 1, false),
