@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import socket
+from pathlib import Path
 
 import pytest
 from mastodon_browser import Browser
@@ -96,3 +98,14 @@ def test_streaming_stops_at_once(stack: Stack, streaming: int) -> None:
     """SIGTERM ends it with 0, so that a stop does not take docker's 10 seconds."""
     stack.stop("streaming")
     assert stack.exit_code("streaming") == 0
+
+
+def test_the_fate_of_a_test_message_is_told(stack: Stack, sidekiq: str) -> None:
+    """The product's script (assets/mastodon/test_message.rb): without a relay no login is set."""
+    script = (Path(__file__).parents[5] / "assets/mastodon/test_message.rb").read_text()
+    given = json.dumps({"to": "reader@mail.test", "subject": "Test", "body": "text"})
+    told = stack.ruby(f"TOOTSTRAP_GIVEN = '{given}'\n{script}")
+    [line] = [line for line in told.splitlines() if line.startswith("tootstrap-mail: ")]
+    fate = json.loads(line.partition(" ")[2])
+    assert (fate["fate"], fate["message"]) == ("failed", "SMTP-AUTH requested but missing user name"), fate
+    assert stack.ruby("puts Sidekiq::RetrySet.new.size") == "0\n", "it would be tried again"
