@@ -108,4 +108,4 @@ def test_the_fate_of_a_test_message_is_told(stack: Stack, sidekiq: str) -> None:
     [line] = [line for line in told.splitlines() if line.startswith("tootstrap-mail: ")]
     fate = json.loads(line.partition(" ")[2])
     assert (fate["fate"], fate["message"]) == ("failed", "SMTP-AUTH requested but missing user name"), fate
-    assert stack.ruby("puts Sidekiq::RetrySet.new.size") == "0\n", "it would be tried again"
+    assert "reader@mail.test" not in stack.ruby("puts Sidekiq::RetrySet.new.map(&:value)"), "it would be tried again"
