@@ -13,14 +13,15 @@ from testbed.bed import Bed
 from testbed.checks import HTTP3
 from testbed.demo import FORM
 from testbed.machine import Machine
+from testbed.services.relay import LOGIN, PASSWORD
 from testbed.verify import psql, verify
 
 DOCS = Path(__file__).parents[2] / "docs"
-BLOCK = re.compile(r"^## (.+)$|^```sh\n(.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"^## ([^\n]+)$|^```sh\n(.*?)^```$", re.M | re.S)
 #: The pages' names and the bed's.
-NAMES = {"social.example.org": where.SITE, "you@example.net": "hello@example.org", "ben@example.net": "ben@example.org"}
+NAMES = {"social.example.org": where.SITE, "you@example.net": "hello@example.org", "ben@example.net": "ben@example.org", "YOUR-LOGIN": LOGIN}
 #: What a block reads from standard input: the password of a relay.
-TYPED = "only-in-the-secrets-2\n"
+TYPED = f"{PASSWORD}\n"
 COPY = ("mastodon.dump", "tootstrap.tar", "media.tar")
 ACCOUNTS = "SELECT username FROM accounts WHERE domain IS NULL AND id > 0 ORDER BY 1"
 

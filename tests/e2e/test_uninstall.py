@@ -59,7 +59,8 @@ def test_an_uninstalled_server_comes_back_with_the_same_accounts(pristine: Bed) 
     failed = [str(outcome) for outcome in verify(pristine, FORM) if not outcome.ok and outcome.title != HTTP3]
     assert not failed, "\n".join(failed)
 
-    # With its data only what is the owner's stays, and a last dump.
+    # With its data only what is the owner's stays, and a last dump, in which also whoever signed up meanwhile is.
+    accounts = psql(machine, ACCOUNTS)
     machine.sh(f"cp {product.program} {UPLOADED}")
     uploaded = Product(machine, UPLOADED)
     deleted = uploaded.plain("uninstall", "--delete-data", "--yes", where.SITE)

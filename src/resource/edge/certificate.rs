@@ -15,9 +15,9 @@ use crate::settings::DomainName;
 
 /// Every name is answered here with a certificate that this machine's roots trust.
 ///
-/// Caddy gets and renews certificates by itself. If one is not there yet, it is made to ask again once a run: DNS may be right only now, and
-/// its own next attempt may be minutes away. Then there is nothing left but waiting; once that attempt has failed, not even that: its reason
-/// is told.
+/// Caddy gets and renews certificates by itself. If its last attempt has failed, it is made to ask again once a run: DNS may be right only now,
+/// and its own next attempt may be minutes away. Then there is nothing left but waiting; once that attempt has failed, not even that: its
+/// reason is told.
 #[derive(Debug)]
 pub struct Certificate {
     names: Vec<DomainName>,
@@ -78,7 +78,8 @@ impl Resource for Certificate {
             return Ok(Drift::none());
         }
         let mut drift = self.wait(host, &missing).await;
-        if self.asked.get().is_none() {
+        let failed = drift.wait.as_ref().is_some_and(|wait| !wait.soon);
+        if failed && self.asked.get().is_none() {
             drift.changes.push(Change::Hasten { what: format!("have Caddy ask for the certificate for {}", missing.join(" and ")) });
         }
         Ok(drift)
@@ -103,11 +104,31 @@ mod tests {
         Certificate::new(vec!["social.fedi-test.org".parse().unwrap(), "www.social.fedi-test.org".parse().unwrap()])
     }
 
+    /// What Caddy logs when an attempt for that name has failed.
+    fn failure(name: &str, at: Timestamp) -> String {
+        let error = format!("[{name}] Obtain: HTTP 403 urn:ietf:params:acme:error:caa - CAA record prevents issuance");
+        let line = serde_json::json!({ "ts": at.as_second(), "logger": "tls.obtain", "msg": "will retry", "error": error });
+        line.to_string()
+    }
+
+    fn an_hour_ago() -> Timestamp {
+        Timestamp::now() - jiff::SignedDuration::from_hours(1)
+    }
+
     #[tokio::test]
-    async fn asked_for_once_a_run_and_then_waited_for() {
+    async fn an_attempt_under_way_is_waited_for() {
+        let host = FakeHost::debian();
+        host.machine().run_mastodon_containers();
+        let drift = certificate().check(&host).await.unwrap();
+        assert!(drift.changes.is_empty() && drift.wait.unwrap().soon);
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_asked_for_once_a_run_and_then_waited_for() {
         let host = FakeHost::debian();
         host.machine().run_mastodon_containers();
         host.machine().docker.certificates.insert("social.fedi-test.org".into());
+        host.machine().docker.caddy_log = failure("www.social.fedi-test.org", an_hour_ago());
         let certificate = certificate();
         assert_eq!(certificate.check(&host).await.unwrap().changes.len(), 1);
         certificate.apply(&host).await.unwrap();
@@ -125,16 +146,11 @@ mod tests {
         host.machine().run_mastodon_containers();
         host.machine().docker.issues = false;
         let certificate = certificate();
-        let failure = |at: Timestamp| {
-            let error = "[social.fedi-test.org] Obtain: HTTP 403 urn:ietf:params:acme:error:caa - CAA record prevents issuance";
-            let line = serde_json::json!({ "ts": at.as_second(), "logger": "tls.obtain", "msg": "will retry", "error": error });
-            line.to_string()
-        };
-        let before = failure(Timestamp::now() - jiff::SignedDuration::from_hours(1));
+        let before = failure("social.fedi-test.org", an_hour_ago());
         host.machine().docker.caddy_log.clone_from(&before);
         certificate.apply(&host).await.unwrap();
         assert!(certificate.check(&host).await.unwrap().wait.unwrap().soon, "that was before Caddy was asked");
-        let after = failure(Timestamp::now() + jiff::SignedDuration::from_secs(1));
+        let after = failure("social.fedi-test.org", Timestamp::now() + jiff::SignedDuration::from_secs(1));
         host.machine().docker.caddy_log = format!("{before}\n{after}");
         let wait = certificate.check(&host).await.unwrap().wait.unwrap();
         assert!(!wait.soon && wait.what.ends_with("(a CAA record does not let Let's Encrypt issue it)"), "{wait:?}");

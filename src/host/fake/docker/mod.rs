@@ -69,7 +69,7 @@ pub(crate) struct Docker {
     pub(crate) networks: Vec<String>,
     /// Ports that containers of somebody else publish, with the container's name.
     pub(crate) published: Vec<(u16, String)>,
-    /// Names that are served with a trusted certificate. Caddy gets one for any name at a forced reload if `issues` says so.
+    /// Names that are served with a trusted certificate. Caddy gets one at its start and at a forced reload, if `issues` says so.
     pub(crate) certificates: BTreeSet<String>,
     /// The certificate authority can reach this machine.
     pub(crate) issues: bool,
@@ -380,9 +380,8 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
         }
         ["exec", "-T", "caddy", "caddy", "reload", options @ ..] => {
             machine.docker.loaded = machine.caddy_files();
-            if options.contains(&"--force") && machine.docker.issues {
-                let site = crate::settings::Settings::sample().site;
-                machine.docker.certificates.insert(site.as_str().to_owned());
+            if options.contains(&"--force") {
+                obtain(machine);
             }
             Some(Reply::changed(""))
         }
@@ -400,7 +399,17 @@ fn up(machine: &mut Machine, services: &[&str]) -> Reply {
     for service in services {
         machine.start_service(service);
     }
+    if services.contains(&"caddy") {
+        obtain(machine);
+    }
     Reply::changed("")
+}
+
+/// What Caddy does at its start, and when it is forced.
+fn obtain(machine: &mut Machine) {
+    if machine.docker.issues {
+        machine.docker.certificates.insert(crate::settings::Settings::sample().site.as_str().to_owned());
+    }
 }
 
 fn wait(machine: &mut Machine, services: &[&str]) -> Reply {
