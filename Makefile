@@ -56,7 +56,7 @@ TOUR = tests/e2e/test_bare_machine.py tests/e2e/test_ways_in.py tests/e2e/test_i
 tour: dist ## Write docs/tour.md and its pictures from what the tests see
 	d=$$(mktemp -d) && PYTHONPATH=tests TOOTSTRAP_TOUR=$$d $(PYTHON) -m pytest -p no:cacheprovider $(TOUR) \
 	    -k "plan_changes_nothing or on_a_terminal or without_a_terminal or says_that_it_is_complete or status_is_good or doctor_names or browser or live" && \
-	$(PYTHON) tests/e2e/tour.py $$d && rm -r $$d
+	PYTHONPATH=tests $(PYTHON) tests/e2e/tour.py $$d && rm -r $$d
 
 bench: dist ## How fast it is, RUNS=5 of each (about 1 h): docs/performance.md
 	PYTHONPATH=tests $(PYTHON) -m bench --runs $(RUNS) $(BENCH)
