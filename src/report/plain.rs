@@ -55,7 +55,8 @@ impl<W: Write + Send> Plain<W> {
     /// The text on as many lines as it needs.
     fn say(&mut self, at: Timestamp, text: &str) -> io::Result<()> {
         let prefix = self.prefix(at);
-        for (index, line) in words::wrap(text, WIDTH - prefix.chars().count() - 2).iter().enumerate() {
+        let room = WIDTH - prefix.chars().count() - 2;
+        for (index, line) in words::wrap(text, room).iter().flat_map(|line| words::pieces(line, room)).enumerate() {
             writeln!(self.out, "{prefix}{}{line}", if index == 0 { "" } else { "  " })?;
         }
         self.out.flush()
@@ -132,6 +133,10 @@ impl Running {
         if words::seconds_between(self.since, now) < MOMENT {
             return None;
         }
+        self.tell(id)
+    }
+
+    fn tell(&mut self, id: &str) -> Option<String> {
         self.untold.take().map(|changes| format!("{id}: {}", words::first_of(&changes)))
     }
 }
@@ -150,6 +155,7 @@ impl<W: Write + Send> Renderer for Plain<W> {
                 self.catch_up(*at)
             }
             Event::Waiting { at, id, what } => {
+                self.catch_up(*at)?;
                 self.running.entry(id.clone()).or_insert(Running { since: *at, untold: None }).untold = None;
                 self.say(*at, &format!("{id}: waiting for {what}"))
             }
@@ -163,9 +169,19 @@ impl<W: Write + Send> Renderer for Plain<W> {
             Event::Step { at, id, outcome, changes, seconds, .. } => self.step(*at, id, outcome, changes, *seconds),
             // Previews are told as a list.
             Event::Span { .. } | Event::Downloads { .. } => Ok(()),
-            Event::Note { at, text } => self.say(*at, text),
+            Event::Note { at, text } => {
+                self.catch_up(*at)?;
+                self.say(*at, text)
+            }
             Event::Finished { at, counts, seconds, .. } => self.finish(*at, &words::summary(counts, *seconds, self.endings.preview)),
         }
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        let done = self.quick.all();
+        let begun = self.running.iter_mut().filter_map(|(id, step)| step.tell(id));
+        let all: Vec<_> = done.into_iter().chain(begun).collect();
+        self.say_all(self.last_line, &all)
     }
 
     fn tick(&mut self, now: Timestamp) -> io::Result<()> {
@@ -205,19 +221,19 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert_data_eq!(
             text,
-            str![[r"
+            str![[r#"
 [tootstrap 00:00] version 0.1.0, 2 things to check
 [tootstrap 00:02] dns/record-a-social.example.org: create the A record
 [tootstrap 00:02]   social.example.org → 203.0.113.10, done in 0.8 s
 [tootstrap 00:02] dns/published: waiting for ns1.linode.com to
 [tootstrap 00:02]   ns5.linode.com to answer 203.0.113.10 for
 [tootstrap 00:02]   social.example.org
+[tootstrap 00:04] docker/packages: install docker-ce (and 1 more)
 [tootstrap 00:04] Debian 11 has been out of support since 2026-08-31: no
 [tootstrap 00:04]   more security updates come for it.
-[tootstrap 00:05] docker/packages: install docker-ce (and 1 more)
-[tootstrap 00:20] still at dns/published (00:18), docker/packages (00:17)
-[tootstrap 00:35] still at dns/published (00:33), docker/packages (00:32)
-[tootstrap 00:50] still at dns/published (00:48), docker/packages (00:47)
+[tootstrap 00:19] still at dns/published (00:17), docker/packages (00:16)
+[tootstrap 00:34] still at dns/published (00:32), docker/packages (00:31)
+[tootstrap 00:49] still at dns/published (00:47), docker/packages (00:46)
 [tootstrap 01:04] FAILED docker/packages: `apt-get install` ended with
 [tootstrap 01:04]   status 100…
 [tootstrap 01:05] dns/published: still waiting for ns1.linode.com to
@@ -241,8 +257,34 @@ WAITING dns/published
 [tootstrap 01:05] Result: 1 changed, 1 unchanged, 1 waiting, 1 failed, 1 not
 [tootstrap 01:05]   tried (5 things, 1 min 5 s).
 
-"]]
+"#]]
         );
+    }
+
+    #[test]
+    fn a_run_that_is_cut_short_is_told_to_its_last_step_and_no_line_is_too_long() {
+        let mut out = Vec::new();
+        let mut plain = Plain::new(&mut out);
+        let image = format!("pull image ghcr.io/mastodon/mastodon@sha256:{}", "5".repeat(64));
+        let changes = |what: &str| vec![Change::Do { what: what.to_owned() }];
+        let applying = |id: &str, what: &str| Event::Applying { at: sample::at(1), id: id.into(), changes: changes(what) };
+        let ended = Event::Step {
+            at: sample::at(1),
+            id: "docker/image-web".into(),
+            title: "image".into(),
+            outcome: Outcome::Changed,
+            changes: changes(&image),
+            seconds: 0.2,
+        };
+        let started = Event::Started { at: sample::at(0), version: "1".into(), preview: false, steps: Vec::new() };
+        for event in [started, applying("docker/image-web", &image), ended, applying("app/stores", "create container db")] {
+            plain.event(&event).unwrap();
+        }
+        plain.end().unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        let whole: String = text.lines().map(|line| line.split_once("] ").unwrap().1.trim_start()).collect();
+        assert!(whole.contains(&"5".repeat(64)) && text.contains("app/stores: create container db"), "{text}");
     }
 
     #[test]

@@ -13,6 +13,11 @@ pub trait Renderer: Send {
     /// Tells an event.
     fn event(&mut self, event: &Event) -> io::Result<()>;
 
+    /// The stream has ended, be it in the middle of a run: tells what has not been told yet.
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Called about once a second, for clocks and heartbeats.
     fn tick(&mut self, _now: Timestamp) -> io::Result<()> {
         Ok(())
@@ -28,7 +33,7 @@ pub async fn render(mut events: UnboundedReceiver<Event>, mut renderers: Vec<Box
             biased;
             event = events.recv() => match event {
                 Some(event) => each(&mut renderers, |renderer| renderer.event(&event)),
-                None => return,
+                None => return each(&mut renderers, |renderer| renderer.end()),
             },
             _ = second.tick() => {
                 let now = Timestamp::now();

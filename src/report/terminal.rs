@@ -174,6 +174,16 @@ impl<W: Write + Send> Renderer for Terminal<W> {
         self.draw()
     }
 
+    fn end(&mut self) -> io::Result<()> {
+        let done = self.quick.all();
+        if done.is_empty() {
+            return Ok(());
+        }
+        self.clear()?;
+        self.keep_quick(&done)?;
+        self.draw()
+    }
+
     fn tick(&mut self, now: Timestamp) -> io::Result<()> {
         self.now = now;
         if !self.under_way {

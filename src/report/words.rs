@@ -76,6 +76,12 @@ fn wrap_line(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The line in pieces of at most `width` characters: a word may be longer than a line.
+pub(super) fn pieces(line: &str, width: usize) -> Vec<String> {
+    let characters: Vec<_> = line.chars().collect();
+    characters.chunks(width.max(1)).map(String::from_iter).collect()
+}
+
 /// `3 things`, `1 thing`.
 pub(super) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
@@ -269,6 +275,8 @@ mod tests {
     fn long_text_is_cut_or_wrapped() {
         assert_eq!((cut("short", 5), cut("a longer one", 9), cut("two\nlines", 9)), ("short".into(), "a longer…".into(), "two…".into()));
         assert_eq!(wrap("one two three\n  four five", 8), ["one two", "three", "  four", "  five"]);
+        assert_eq!(pieces("sha256:12345", 8), ["sha256:1", "2345"]);
+        assert_eq!(pieces("short", 8), ["short"]);
     }
 
     #[test]

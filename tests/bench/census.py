@@ -174,7 +174,7 @@ class Census(threading.Thread):
             if process.started_by_agent:
                 commands[process.name] += process.cpu
             elif process.is_agent:
-                commands["tootstrap itself"] += process.own
+                commands["the agent itself"] += process.own
         memory = max((process.memory for process in self.all if process.is_agent), default=0)
         assert memory, "no tootstrap was seen at work"
         spent = {name: round(seconds, 2) for name, seconds in commands.items()}

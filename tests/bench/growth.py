@@ -91,9 +91,12 @@ def calls(world: World, meter: Meter, run: int) -> list[Sample]:
     """Second installs at each size."""
     samples = []
     for size in SIZES:
-        size.grow(world)
-        samples += [_call(world, meter, size, run) for _ in range(CALLS)]
-        size.shrink(world)
+        try:
+            size.grow(world)
+            samples += [_call(world, meter, size, run) for _ in range(CALLS)]
+        finally:
+            # A call that fails must not leave its size to the next round.
+            size.shrink(world)
     return samples
 
 

@@ -66,7 +66,9 @@ class Results:
         with _alone():
             path = DIRECTORY / f"{case.id.partition('::')[0]}.jsonl"
             known = {known.id: known for known in _cases(path)} | {case.id: case}
-            path.write_text("".join(json.dumps(asdict(known[id]), ensure_ascii=False) + "\n" for id in sorted(known)))
+            whole = path.with_suffix(".part")
+            whole.write_text("".join(json.dumps(asdict(known[id]), ensure_ascii=False) + "\n" for id in sorted(known)))
+            whole.replace(path)
 
 
 @contextmanager

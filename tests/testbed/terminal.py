@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -36,6 +37,8 @@ class Terminal:
         self.descriptor, self.process, self.told = descriptor, process, 0
         self.chunks: list[tuple[float, bytes]] = []
         self.seen = ""
+        # A character can lie across two pieces.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._began = time.monotonic()
 
     def until(self, prompt: str, timeout: float = 60) -> str:
@@ -66,7 +69,7 @@ class Terminal:
         if select.select([self.descriptor], [], [], seconds)[0]:
             chunk = os.read(self.descriptor, 65536)
             self.chunks.append((time.monotonic() - self._began, chunk))
-            self.seen += chunk.decode(errors="replace")
+            self.seen += self._decoder.decode(chunk)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::PROJECT;
 use crate::host::{Method, Probe, Request, Response};
@@ -124,14 +124,6 @@ pub(crate) struct ImageInfo {
     pub(crate) repo_digests: Option<Vec<String>>,
 }
 
-/// An image in the daemon's list.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Listed {
-    #[serde(default)]
-    repo_tags: Option<Vec<String>>,
-}
-
 /// What the daemon says about itself.
 ///
 /// # Errors
@@ -176,15 +168,13 @@ pub(crate) async fn image(host: &dyn Probe, reference: &str) -> anyhow::Result<O
     get(host, &format!("/images/{reference}/json")).await
 }
 
-/// Every name of an image that is here.
+/// Whether an image is here, be it one without a name: built without one, or pulled by digest.
 ///
 /// # Errors
 /// The daemon does not answer as documented.
-pub(crate) async fn names_of_images(host: &dyn Probe) -> anyhow::Result<Vec<String>> {
-    let listed: Vec<Listed> = get(host, "/images/json").await?.context("Docker does not list its images")?;
-    let names = listed.into_iter().flat_map(|image| image.repo_tags.unwrap_or_default());
-    // Docker 20.10 lists an image without a name as this.
-    Ok(names.filter(|name| name != "<none>:<none>").collect())
+pub(crate) async fn has_images(host: &dyn Probe) -> anyhow::Result<bool> {
+    let listed: Vec<IgnoredAny> = get(host, "/images/json").await?.context("Docker does not list its images")?;
+    Ok(!listed.is_empty())
 }
 
 /// The newest interface is asked for: paths without a version are deprecated, and old versions go away.

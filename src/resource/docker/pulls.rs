@@ -134,10 +134,9 @@ async fn is_dockers_alone(host: &dyn Probe) -> anyhow::Result<bool> {
     Ok(said.success() && said.stdout.lines().all(|name| NAMESPACES.contains(&name)))
 }
 
-/// Docker has no container, no image with a name, and no installation was ever completed with it.
+/// Docker has no container and no image, and no installation was ever completed with it.
 async fn is_unused(host: &dyn Probe) -> anyhow::Result<bool> {
-    let unnamed = api::names_of_images(host).await?.is_empty();
-    Ok(unnamed && digests::recorded(host).await?.is_empty() && api::containers(host).await?.is_empty())
+    Ok(!api::has_images(host).await? && digests::recorded(host).await?.is_empty() && api::containers(host).await?.is_empty())
 }
 
 impl fmt::Display for PullsBegun {
@@ -361,6 +360,13 @@ mod tests {
         // Somebody else's Docker.
         let host = after_a_power_cut().await;
         assert_eq!(converge(&host, &pulls(false)).await, [&format!("run docker image rm --force {REDIS}"), NOTE]);
+    }
+
+    #[tokio::test]
+    async fn the_store_stays_where_there_is_an_image_without_a_name() {
+        let host = after_a_power_cut().await;
+        host.machine().docker.unnamed_images = 1;
+        assert_eq!(converge(&host, &pulls(true)).await, [&format!("run docker image rm --force {REDIS}"), NOTE]);
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::super::{Drift, Resource, stamp};
 use super::api::{self, Container};
 use super::{PROJECT, compose, health, installed, known};
-use crate::host::{Host, Probe};
+use crate::host::{Host, HostError, Probe};
 use crate::report::WithRemedy;
 
 /// The label with which Compose remembers the hash of a service's definition.
@@ -100,7 +100,7 @@ impl Services {
         Ok(())
     }
 
-    /// Looks until all are healthy. `false`: one of them is in trouble, or the time is over. What Docker says costs nothing; a test of our
+    /// Looks until all are healthy, or the run is told to stop. `false`: one of them is in trouble, or the time is over. What Docker says costs nothing; a test of our
     /// own is a process in the container, so there is one after half a second, and the next each time when half as much again has passed.
     async fn are_healthy(&self, host: &dyn Host, began: Instant) -> anyhow::Result<bool> {
         let mut passed = BTreeSet::new();
@@ -125,10 +125,7 @@ impl Services {
             if is_due {
                 next = began.elapsed() * 3 / 2;
             }
-            if host.pause(Duration::from_millis(250)).await.is_err() {
-                // Told to stop: what has begun is finished, by a command that a second signal ends.
-                return Ok(false);
-            }
+            host.pause(Duration::from_millis(250)).await?;
         }
         Ok(false)
     }
@@ -302,6 +299,9 @@ impl Resource for Services {
             Err(error) => (Err(error), Ok(())),
         };
         if let Err(error) = healthy {
+            if matches!(error.downcast_ref(), Some(HostError::Stopped)) {
+                return Err(error);
+            }
             let words = self.last_words(host).await;
             return Err(error).context(format!("{self} did not become healthy; last lines of their logs:\n{}", words.trim_end()));
         }

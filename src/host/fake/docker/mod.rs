@@ -73,6 +73,8 @@ pub(crate) struct Docker {
     pub(crate) certificates: BTreeSet<String>,
     /// The certificate authority can reach this machine.
     pub(crate) issues: bool,
+    /// How many images were built without a name, or pulled by digest.
+    pub(crate) unnamed_images: usize,
     /// How often Compose was asked for its hashes.
     pub(crate) config_asked: u32,
     /// What Caddy logged.
@@ -115,6 +117,7 @@ impl Default for Docker {
             published: Vec::new(),
             certificates: BTreeSet::new(),
             issues: true,
+            unnamed_images: 0,
             config_asked: 0,
             caddy_log: String::new(),
             loaded: String::new(),
@@ -447,8 +450,9 @@ pub(super) fn daemon(machine: &mut Machine, request: &Request) -> Option<Respons
         return Some(json(&serde_json::json!({ "Config": { "Healthcheck": { "Test": ["CMD", "test-of-health"] } } })));
     }
     if path == "/images/json" {
-        let images = machine.docker.images.iter().map(|image| serde_json::json!({ "RepoTags": [image] }));
-        return Some(json(&images.collect()));
+        let named = machine.docker.images.iter().map(|image| serde_json::json!({ "RepoTags": [image] }));
+        let unnamed = std::iter::repeat_n(serde_json::json!({ "RepoTags": null }), machine.docker.unnamed_images);
+        return Some(json(&named.chain(unnamed).collect()));
     }
     let image = path.strip_prefix("/images/")?.strip_suffix("/json")?;
     if !machine.docker.images.contains(image) {

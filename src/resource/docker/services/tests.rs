@@ -5,6 +5,7 @@ use crate::host::Kind;
 use crate::host::fake::FakeHost;
 use crate::host::fake::docker::FakeContainer;
 use crate::resource::testing::converge;
+use crate::run::Stop;
 
 const STORES: Services = Services::new(&["db", "redis"]);
 const UP: &str = "run docker compose --project-directory /opt/mastodon up --detach --no-deps db redis";
@@ -114,6 +115,17 @@ async fn what_passes_its_test_is_healthy_before_docker_says_so() {
     assert!(STORES.check(&host).await.unwrap().is_empty());
     host.machine().docker.early.remove("db");
     assert_eq!(STORES.check(&host).await.unwrap().wait.unwrap().what, "db to be healthy");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_the_wait_for_health() {
+    let stop = Stop::default();
+    let host = machine().stopped_by(&stop);
+    host.machine().docker.early.insert("db".into());
+    stop.request();
+    let error = STORES.apply(&host).await.unwrap_err();
+    assert!(matches!(error.downcast_ref(), Some(HostError::Stopped)), "{error:#}");
+    assert_eq!(host.take_log(), [UP, NOTE]);
 }
 
 #[tokio::test]
