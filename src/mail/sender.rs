@@ -63,9 +63,11 @@ fn is_spf(text: &str) -> bool {
     text.split(' ').next().is_some_and(|version| version.eq_ignore_ascii_case("v=spf1"))
 }
 
+/// Also by `redirect=`, as gmail.com itself does.
 fn includes(record: &str, wanted: &str) -> bool {
-    let wanted = format!("include:{wanted}");
-    record.split(' ').any(|term| term.trim_start_matches('+').eq_ignore_ascii_case(&wanted))
+    let wanted = [format!("include:{wanted}"), format!("redirect={wanted}")];
+    let names = |term: &str| wanted.iter().any(|wanted| term.trim_start_matches('+').eq_ignore_ascii_case(wanted));
+    record.split(' ').any(names)
 }
 
 /// One record that lets all of these and `include` send; what is said about everybody else stays. `None`: nothing to write.
@@ -202,6 +204,9 @@ mod tests {
         );
 
         tell(&host, "social.a.org", &["v=spf1 include:spf.messagingengine.com -all"]);
+        assert!(shown("social.a.org", fastmail).await.contains("SPF: social.a.org lets Fastmail send\n"));
+
+        tell(&host, "social.a.org", &["v=spf1 redirect=spf.messagingengine.com"]);
         assert!(shown("social.a.org", fastmail).await.contains("SPF: social.a.org lets Fastmail send\n"));
         assert!(shown("social.a.org", None).await.contains("cannot be seen from here"));
         tell(&host, "social.a.org", &["v=spf1 a -all", "V=SPF1 mx -all", "v=spf10 x"]);

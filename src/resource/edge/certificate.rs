@@ -3,9 +3,11 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::super::{Change, Drift, Resource};
 use super::reload;
@@ -13,14 +15,19 @@ use super::trouble::Trouble;
 use crate::host::{Host, HostError, Method, Probe, Request};
 use crate::settings::DomainName;
 
+/// Longest that an attempt under way is given before Caddy is made to ask anew.
+const ATTEMPT: Duration = Duration::from_secs(20);
+
 /// Every name is answered here with a certificate that this machine's roots trust.
 ///
-/// Caddy gets and renews certificates by itself. If its last attempt has failed, it is made to ask again once a run: DNS may be right only now,
-/// and its own next attempt may be minutes away. Then there is nothing left but waiting; once that attempt has failed, not even that: its
+/// Caddy gets and renews certificates by itself. If its last attempt has failed, or nothing has come of one for a while, it is made to ask
+/// again once a run: DNS may be right only now, its own next attempt may be hours away, and some failures it never tries again. Then there is nothing left but waiting; once that attempt has failed, not even that: its
 /// reason is told.
 #[derive(Debug)]
 pub struct Certificate {
     names: Vec<DomainName>,
+    /// When the certificate was first seen to be missing in this run.
+    missed: OnceLock<Instant>,
     /// When Caddy was made to ask.
     asked: OnceLock<Timestamp>,
 }
@@ -28,7 +35,7 @@ pub struct Certificate {
 impl Certificate {
     /// For all of these names.
     pub fn new(names: Vec<DomainName>) -> Self {
-        Self { names, asked: OnceLock::new() }
+        Self { names, missed: OnceLock::new(), asked: OnceLock::new() }
     }
 
     async fn missing(&self, host: &dyn Probe) -> anyhow::Result<Vec<&DomainName>> {
@@ -79,7 +86,8 @@ impl Resource for Certificate {
         }
         let mut drift = self.wait(host, &missing).await;
         let failed = drift.wait.as_ref().is_some_and(|wait| !wait.soon);
-        if failed && self.asked.get().is_none() {
+        let late = self.missed.get_or_init(Instant::now).elapsed() >= ATTEMPT;
+        if (failed || late) && self.asked.get().is_none() {
             drift.changes.push(Change::Hasten { what: format!("have Caddy ask for the certificate for {}", missing.join(" and ")) });
         }
         Ok(drift)
@@ -115,12 +123,15 @@ mod tests {
         Timestamp::now() - jiff::SignedDuration::from_hours(1)
     }
 
-    #[tokio::test]
-    async fn an_attempt_under_way_is_waited_for() {
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_under_way_is_waited_for_but_not_for_ever() {
         let host = FakeHost::debian();
         host.machine().run_mastodon_containers();
-        let drift = certificate().check(&host).await.unwrap();
+        let certificate = certificate();
+        let drift = certificate.check(&host).await.unwrap();
         assert!(drift.changes.is_empty() && drift.wait.unwrap().soon);
+        tokio::time::advance(ATTEMPT).await;
+        assert_eq!(certificate.check(&host).await.unwrap().changes.len(), 1, "nothing logged, and nothing came");
     }
 
     #[tokio::test]
