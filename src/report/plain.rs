@@ -221,7 +221,7 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert_data_eq!(
             text,
-            str![[r#"
+            str![[r"
 [tootstrap 00:00] version 0.1.0, 2 things to check
 [tootstrap 00:02] dns/record-a-social.example.org: create the A record
 [tootstrap 00:02]   social.example.org → 203.0.113.10, done in 0.8 s
@@ -257,7 +257,7 @@ WAITING dns/published
 [tootstrap 01:05] Result: 1 changed, 1 unchanged, 1 waiting, 1 failed, 1 not
 [tootstrap 01:05]   tried (5 things, 1 min 5 s).
 
-"#]]
+"]]
         );
     }
 

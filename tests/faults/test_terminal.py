@@ -79,7 +79,7 @@ def test_the_work_goes_on(installed: Bed, case: Case) -> None:
         rest, _ = attached.communicate(timeout=300)
     said = flowing((seen + rest).decode())
     assert attached.returncode == DONE, said[-3000:]
-    assert "base/packages" in said and "Result:" in said, said[-3000:]
+    assert "host/packages" in said and "Result:" in said, said[-3000:]
     case.happened = "the work goes on in its unit, in the same process; `tootstrap attach` shows it from its beginning to its end, with its exit status"
     again = Product(machine).plain("attach")
     assert again.status == DONE and "Result:" in flowing(again.text), again.text[-2000:]
