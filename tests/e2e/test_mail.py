@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from product import DONE, REFUSED, Product, Run
@@ -10,6 +11,7 @@ from testbed import layout as where
 from testbed.bed import Bed
 from testbed.demo import FORM
 from testbed.services import addresses
+from testbed.services.control import Control
 from testbed.services.relay import LOGIN, PASSWORD
 from testbed.verify import compose
 
@@ -30,6 +32,11 @@ def mail_set(tootstrap: Product, *words: str, password: str = PASSWORD) -> Run:
     argv = [tootstrap.program, "mail", "set", "--login", LOGIN, *words]
     done = tootstrap.machine.run(argv, input=f"{password}\n", check=False, timeout=300)
     return Run(done.returncode, [], "".join(out if isinstance(out, str) else out.decode() for out in (done.stdout, done.stderr)))
+
+
+def sent_by_mail_test(control: Control) -> list[dict[str, Any]]:
+    """What `mail test` had sent; mail that Sidekiq kept from before the relay worked arrives whenever it likes."""
+    return [message for message in control.mail() if "tootstrap mail test" in message["body"]]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +78,7 @@ def test_a_relay_that_works_is_saved_and_sends(installed: Bed, tootstrap: Produc
         "took it",
     ):
         assert part in told, f"{part!r} is not in:\n{run.text}"
-    [message] = control.mail()
+    [message] = sent_by_mail_test(control)
     assert (message["from"], message["to"]) == (SENDER, [OWNER])
     assert message["headers"]["from"] == f"Mastodon <{SENDER}>" and where.SITE in message["headers"]["subject"]
     environment = machine.get("/opt/mastodon/env.production").decode()
@@ -85,14 +92,14 @@ def test_a_relay_that_works_is_saved_and_sends(installed: Bed, tootstrap: Produc
 
 def test_what_the_relay_says_to_sidekiq_is_told(installed: Bed, tootstrap: Product) -> None:
     control = installed.services.control
-    before = len(control.mail())
+    before = len(sent_by_mail_test(control))
     run = tootstrap.plain("mail", "test", "reader@example.org")
     assert run.status == DONE and "took it" in run.text, run.text
-    assert [message["to"] for message in control.mail()[before:]] == [["reader@example.org"]]
+    assert [message["to"] for message in sent_by_mail_test(control)[before:]] == [["reader@example.org"]]
 
     refused = tootstrap.plain("mail", "test", "nobody-of-this-name@example.org")
     assert refused.status == 1 and "550" in refused.text and "User unknown" in refused.text, refused.text
-    assert len(control.mail()) == before + 1
+    assert len(sent_by_mail_test(control)) == before + 1
     script = "REDISCLI_AUTH=$(sed -n 's/^requirepass //p' /etc/redis/redis.conf) exec redis-cli ZRANGE retry 0 -1"
     waiting = compose(installed.machine, "exec", "-T", "redis", "sh", "-c", script)
     assert "nobody-of-this-name" not in waiting, "it would be tried again"
