@@ -86,7 +86,7 @@ mod tests {
             let after = step.after.iter().map(|(earlier, _)| format!("~{}", id(*earlier)));
             format!("{}: {}", step.id, needs.chain(after).collect::<Vec<_>>().join(" "))
         };
-        let ours = |line: &String| ["docker/image-", "app/", "edge/"].iter().any(|group| line.starts_with(group));
+        let ours = |line: &String| ["docker/image-", "app/", "edge/", "host/packages"].iter().any(|group| line.starts_with(group));
         plan.steps().iter().map(line).filter(ours).collect()
     }
 
@@ -107,6 +107,7 @@ mod tests {
             "app/services: app/database docker/image-streaming",
             "app/owner: app/database",
             "app/page: app/services",
+            "host/packages: base/packages ~docker/image-postgres ~docker/image-redis ~docker/image-mastodon",
         ];
         assert_eq!(order(1968), expected);
     }
