@@ -16,6 +16,11 @@ const ROOTS_KEYS: &str = "/root/.ssh/authorized_keys";
 /// First uid of ordinary accounts (Debian's `/etc/adduser.conf`).
 const FIRST_ORDINARY: u32 = 1000;
 
+/// What the stamp of an account says until useradd has come to its end, and from then on. It writes its files one after the other: killed in
+/// between, it leaves an account without its group and its subordinate ids.
+const BEGUN: &str = "begun by tootstrap";
+const MADE: &str = "made by tootstrap";
+
 /// An account in group `sudo` (never `docker`, which is root without a password). It is made once, with a generated password and root's
 /// authorized keys; an ordinary account that is there is adopted, its password untouched.
 pub struct SudoUser {
@@ -61,19 +66,37 @@ impl SudoUser {
         Ok((!keys.is_empty()).then_some(keys))
     }
 
-    async fn make(&self, host: &dyn Host) -> anyhow::Result<Account> {
+    /// Whether useradd was killed while it made this account, in which nobody could have logged in since.
+    async fn is_half_made(&self, host: &dyn Probe, account: &Account) -> anyhow::Result<bool> {
+        let name = self.name.as_str();
+        Ok(stamp::read(host, &origin_stamp(name)).await?.as_deref() == Some(BEGUN)
+            && !has_ever_had_password(host, name).await?
+            && host.stat(&keys_file(account)).await?.is_none())
+    }
+
+    /// Its home stays, and so does its uid.
+    async fn make_again(&self, host: &dyn Host, half: &Account) -> anyhow::Result<Account> {
+        host.run(&Cmd::new("userdel").arg(self.name.as_str()))
+            .await
+            .with_context(|| format!("cannot remove user {}, whose making was interrupted", self.name))?;
+        self.make(host, Some(half.uid)).await
+    }
+
+    async fn make(&self, host: &dyn Host, uid: Option<u32>) -> anyhow::Result<Account> {
         // An account of that name that is gone took its keys and its file of credentials with it.
         stamp::remove(host, &self.keys_stamp()).await?;
         credentials::forget_sudo(host, &self.name).await?;
         // Before the account: after a crash in between it is still known whose it is.
-        stamp::write(host, &origin_stamp(self.name.as_str()), "made by tootstrap").await?;
+        stamp::write(host, &origin_stamp(self.name.as_str()), BEGUN).await?;
         // The home will hold passwords and keys; Debian would let everybody look into it.
         let home = ["--create-home", "--key", "HOME_MODE=0700"];
-        let useradd = Cmd::new("useradd").args(home).args(["--shell", "/bin/bash", "--groups", "sudo", self.name.as_str()]);
-        host.run(&useradd)
+        let useradd = Cmd::new("useradd").args(home).args(["--shell", "/bin/bash", "--groups", "sudo"]);
+        let useradd = uid.iter().fold(useradd, |useradd, uid| useradd.arg("--uid").arg(uid.to_string()));
+        host.run(&useradd.arg(self.name.as_str()))
             .await
             .with_context(|| format!("cannot create user {}", self.name))
             .remedy("if a group has this name already, choose another name for the sudo user")?;
+        stamp::write(host, &origin_stamp(self.name.as_str()), MADE).await?;
         host.account(self.name.as_str()).await?.with_context(|| format!("user {} is not there although useradd succeeded", self.name))
     }
 
@@ -141,6 +164,9 @@ impl Resource for SudoUser {
         let account = self.existing(host).await?;
         match &account {
             None => drift.push_do(format!("create user {} with a generated password and sudo", self.name)),
+            Some(account) if self.is_half_made(host, account).await? => {
+                drift.push_do(format!("make user {} again, whose making was interrupted", self.name));
+            }
             Some(account) => {
                 if self.lacks_password(host).await? {
                     drift.push_do(format!("set a generated password for {}", self.name));
@@ -158,8 +184,9 @@ impl Resource for SudoUser {
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let account = match self.existing(host.probe()).await? {
+            Some(half) if self.is_half_made(host.probe(), &half).await? => self.make_again(host, &half).await?,
             Some(account) => account,
-            None => self.make(host).await?,
+            None => self.make(host, None).await?,
         };
         if self.lacks_password(host.probe()).await? {
             credentials::forget_sudo(host, &self.name).await?;
@@ -189,6 +216,7 @@ mod tests {
     use crate::resource::testing::converge;
 
     const USERADD: &str = "run useradd --create-home --key HOME_MODE=0700 --shell /bin/bash --groups sudo alice";
+    const STAMP: &str = "write /var/lib/tootstrap/stamps/user-alice 644";
     const KEYS: [&str; 3] = [
         "make_dir /home/alice/.ssh 700 1000:1000",
         "write /home/alice/.ssh/authorized_keys 600",
@@ -214,7 +242,7 @@ mod tests {
     #[tokio::test]
     async fn made_once_with_password_and_keys() {
         let host = machine(root_has_a_key);
-        let expected = [&["write /var/lib/tootstrap/stamps/user-alice 644", USERADD, "run chpasswd"], &KEYS[..]].concat();
+        let expected = [&[STAMP, USERADD, STAMP, "run chpasswd"], &KEYS[..]].concat();
         assert_eq!(converge(&host, &alice()).await, expected);
         assert_eq!(host.machine().text("/home/alice/.ssh/authorized_keys"), "ssh-ed25519 AAAA me\n");
         assert_eq!(shadow(&host, "alice").await.unwrap(), "$6$18");
@@ -229,6 +257,29 @@ mod tests {
         host.fail_next("run chpasswd");
         assert!(alice().apply(&host).await.is_err());
         assert_eq!(converge(&host, &alice()).await, ["run chpasswd"]);
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_useradd_left_is_made_again_with_its_uid() {
+        let half = |shadow: &'static str| {
+            machine(move |m| {
+                m.add_account("alice", 1003, &[], shadow);
+                m.accounts[0].groups.clear();
+                m.place("/var/lib/tootstrap/stamps/user-alice", Kind::File, "begun by tootstrap\n", 0o644);
+            })
+        };
+        let host = half("!");
+        let again = USERADD.replace("alice", "--uid 1003 alice");
+        assert_eq!(converge(&host, &alice()).await, ["run userdel alice", STAMP, again.as_str(), STAMP, "run chpasswd"]);
+        let account = host.account("alice").await.unwrap().unwrap();
+        assert_eq!((account.uid, account.groups), (1003, vec!["alice".into(), "sudo".into()]));
+
+        // Somebody has made it theirs since.
+        let host = half("$6$theirs");
+        assert_eq!(converge(&host, &alice()).await, ["run usermod --append --groups sudo alice"]);
+        let host = half("!");
+        host.machine().place("/home/alice/.ssh/authorized_keys", Kind::File, "ssh-rsa BBBB\n", 0o600);
+        assert_eq!(converge(&host, &alice()).await, ["run chpasswd", "run usermod --append --groups sudo alice"]);
     }
 
     #[tokio::test]

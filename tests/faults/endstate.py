@@ -17,7 +17,7 @@ from testbed.verify import verify
 #: What differs from one installation to the next without being a difference: caches, logs, generated keys, backups of times, and the locks of
 #: a useradd that was killed, which name its process: the next program of its kind takes over those of a dead one.
 IGNORED = re.compile(
-    r"^/(etc/(ssh/ssh_host_|machine-id|\.pwd\.lock|(passwd|group|shadow|gshadow|subuid|subgid)\.lock |[a-z]+-$|alternatives/|ssl/certs/|ld\.so\.cache|docker/key\.json)"
+    r"^/(etc/(ssh/ssh_host_|machine-id|\.pwd\.lock|(passwd|group|shadow|gshadow|subuid|subgid)\.lock |[a-z]+- |alternatives/|ssl/certs/|ld\.so\.cache|docker/key\.json)"
     r"|root/\.(bash_history|lesshst|wget-hsts)|usr/(share/mime|lib/python|share/man|share/icons|lib/testbed|lib/locale))"
 )
 
@@ -37,7 +37,7 @@ class EndState:
             "files": TREES.format(prune=prune),
             "packages": "dpkg-query -W -f '${Package} ${db:Status-Abbrev}\\n'",
             "enabled units": "systemctl list-unit-files --state=enabled --no-legend --no-pager",
-            "accounts": "getent passwd | cut -d: -f1,3,6,7; getent group",
+            "accounts": "getent passwd | cut -d: -f1,3,6,7; getent group; cat /etc/subuid /etc/subgid",
             "containers": "docker ps -a --format '{{.Names}} {{.Image}} {{.State}}'",
             "firewall": "ufw status | sed 's/ *$//'",
             "cron": "find /var/spool/cron /etc/cron.d -type f",

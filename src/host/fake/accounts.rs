@@ -33,8 +33,13 @@ impl Machine {
     /// What `userdel -r` does, without logging.
     pub(crate) fn delete_account(&mut self, name: &str) {
         let home = Path::new("/home").join(name);
-        self.accounts.retain(|account| account.name != name);
         self.nodes.retain(|path, _| !path.starts_with(&home));
+        self.forget_account(name);
+    }
+
+    /// What `userdel` does, without logging.
+    fn forget_account(&mut self, name: &str) {
+        self.accounts.retain(|account| account.name != name);
         let others = self.text("/etc/shadow").lines().filter(|line| !line.starts_with(&format!("{name}:"))).collect::<Vec<_>>().join("\n");
         self.place("/etc/shadow", Kind::File, &format!("{others}\n"), 0o640);
     }
@@ -59,10 +64,18 @@ impl Machine {
 /// Simulates the programs.
 pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
     match cmd.argv().as_slice() {
-        ["useradd", "--create-home", "--key", "HOME_MODE=0700", "--shell", _, "--groups", groups, name] => {
-            let next = machine.accounts.iter().map(|account| account.uid + 1).max().unwrap_or_default().max(1000);
+        ["useradd", "--create-home", "--key", "HOME_MODE=0700", "--shell", _, "--groups", groups, uid @ .., name] => {
+            let uid = match uid {
+                [] => machine.accounts.iter().map(|account| account.uid + 1).max().unwrap_or_default().max(1000),
+                ["--uid", uid] => uid.parse().ok()?,
+                _ => return None,
+            };
             let groups: Vec<_> = groups.split(',').collect();
-            machine.add_account(name, next, &groups, "!");
+            machine.add_account(name, uid, &groups, "!");
+            Some(Reply::changed(""))
+        }
+        ["userdel", name] => {
+            machine.forget_account(name);
             Some(Reply::changed(""))
         }
         ["usermod", "--append", "--groups", group, name] => {

@@ -118,6 +118,7 @@ impl Machine {
                 "ss",
                 "nproc",
                 "useradd",
+                "userdel",
                 "usermod",
                 "chpasswd",
                 "mkswap",
