@@ -20,7 +20,7 @@ from testbed.bed import Bed
 from testbed.machine import Machine
 
 #: Fixture of the disk, and how many power cuts a chain has at most: so many that the chain takes minutes.
-CHAINS = [("from_bare", 10), ("from_prepared", 20), ("from_prepared", 20), ("from_prepared", 20)]
+CHAINS = [("from_bare", 10), *[("from_prepared", 20)] * 5]
 
 CUTS = "power cuts"
 RESUME = "tootstrap-resume.service"
