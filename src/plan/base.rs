@@ -56,7 +56,7 @@ fn packages(plan: &mut Plan, with: &Inputs, records: StepRef) -> StepRef {
         repositories.push(with.settings.docker_repository.url.clone());
     }
     let index = plan.step("base/index", Index::new(with.facts.release, repositories)).needs(needs).patience(MIRRORS).add();
-    plan.step("base/packages", Packages::new(needed(with))).needs([index]).patience(MIRRORS).add()
+    plan.step("base/packages", Packages::new("base", needed(with))).needs([index]).patience(MIRRORS).add()
 }
 
 fn docker_repository(with: &Inputs) -> Repository {

@@ -28,7 +28,7 @@ pub fn add(plan: &mut Plan, with: &Inputs, base: &Base, docker: &Docker) {
         return;
     }
     plan.step("host/name", Hostname::new(with.settings.site.clone())).add();
-    let packages = Packages::new(base::hardening(with));
+    let packages = Packages::new("host", base::hardening(with));
     let mut packages = plan.step("host/packages", packages).needs([base.packages]).patience(base::MIRRORS);
     for pulled in docker.stores.into_iter().chain([docker.mastodon]) {
         packages = packages.after(pulled, PULLED);

@@ -12,11 +12,14 @@ use async_trait::async_trait;
 use rules::{Rules, Verdict};
 
 use super::{Drift, Resource};
-use crate::host::{Cmd, Host, Probe};
+use crate::host::{Cmd, Host, HostError, Probe};
 use crate::report::WithRemedy;
 
 /// Answers to DHCP clients: ufw's own rules let them in.
 const LET_IN_BY_UFW: [&str; 2] = ["68/udp", "546/udp"];
+
+/// What it says without its own rules, `/etc/ufw/before.rules` for instance.
+const LACKS_FILES: &str = "Couldn't find '/etc/ufw/";
 
 /// What must be open, as ufw writes it: `22/tcp`.
 type Port = String;
@@ -91,6 +94,22 @@ async fn has_chain(host: &dyn Probe, program: &str, chain: &str) -> anyhow::Resu
     let answer = host.query(&Cmd::new(program).args(["-w", "-n", "-L", chain])).await.context("cannot ask for the firewall's state")?;
     anyhow::ensure!(answer.status <= 1, "{program} does not tell the firewall's state: {}", answer.stderr.trim());
     Ok(answer.success())
+}
+
+/// What ufw could load only in part may let nothing in, not even the answers of DNS, so it is taken back.
+async fn enable(host: &dyn Host) -> anyhow::Result<()> {
+    let Err(error) = host.run(&Cmd::new("ufw").args(["--force", "enable"])).await else { return Ok(()) };
+    if !matches!(error, HostError::Stopped)
+        && let Err(error) = host.run(&Cmd::new("ufw").args(["--force", "disable"])).await
+    {
+        log::warn!("ufw may let in nothing now: {error}");
+    }
+    let remedy = if error.to_string().contains(LACKS_FILES) {
+        "sudo UCF_FORCE_CONFFMISS=1 apt-get install --reinstall ufw; then: sudo tootstrap install"
+    } else {
+        "where the kernel has no netfilter, install with --no-harden"
+    };
+    Err(error).context("cannot enable the firewall, which stays off").remedy(remedy)
 }
 
 struct State {
@@ -176,10 +195,7 @@ impl Resource for Firewall {
                 return Err(anyhow!("ufw would not let in {port} if it were enabled, so it is not"))
                     .remedy("look at its rules (sudo ufw show added) and remove those that shut it, or install with --no-harden");
             }
-            host.run(&Cmd::new("ufw").args(["--force", "enable"]))
-                .await
-                .context("cannot enable the firewall")
-                .remedy("where the kernel has no netfilter, install with --no-harden")?;
+            enable(host).await?;
         }
         Ok(())
     }
@@ -280,6 +296,20 @@ mod tests {
         let error = Firewall::new(&[2222]).apply(&host).await.unwrap_err();
         assert!(crate::report::Problem::remedy_of(&error).is_some());
         assert!(!host.machine().ufw.active);
+    }
+
+    #[tokio::test]
+    async fn what_it_could_load_only_in_part_is_taken_back() {
+        let host = FakeHost::debian();
+        host.machine().install("ufw");
+        host.machine().ufw.torn = true;
+        let error = Firewall::new(&[2222]).apply(&host).await.unwrap_err();
+        assert!(!host.machine().ufw.shut, "nobody can reach the machine");
+        assert!(crate::report::Problem::remedy_of(&error).unwrap().contains("--reinstall ufw"), "{error:#}");
+        assert_eq!(host.take_log()[4..], ["run ufw --force enable", "run ufw --force disable"]);
+        host.machine().ufw.torn = false;
+        converge(&host, &Firewall::new(&[2222])).await;
+        assert!(host.machine().ufw.active);
     }
 
     #[tokio::test]

@@ -23,6 +23,7 @@ mod swap;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unit;
+mod unsynced;
 pub(crate) mod user;
 
 use std::fmt::Display;

@@ -201,7 +201,7 @@ async fn the_first_signal_ends_a_step_that_waits_for_somebody_elses_lock() {
     let host = FakeHost::debian().stopped_by(&stop);
     host.machine().locks.insert("/var/lib/dpkg/lock".into(), (712, u32::MAX));
     let mut plan = Plan::default();
-    plan.step("packages", Packages::new(["sudo"])).add();
+    plan.step("packages", Packages::new("base", ["sudo"])).add();
     let signal = async {
         tokio::time::sleep(Duration::from_secs(7)).await;
         stop.request();

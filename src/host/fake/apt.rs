@@ -87,6 +87,11 @@ pub(super) fn dpkg(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             let status = machine.apt.installed.get("docker-compose-plugin");
             Some(status.map_or(Reply::read("").status(1, ""), |status| Reply::read(format!("{status} {}", machine.docker.compose))))
         }
+        ["dpkg-query", "-W", "-f=${binary:Package}\\t${db:Status-Abbrev}\\n"] => {
+            let lines = machine.apt.installed.iter().map(|(name, status)| format!("{name}\t{status} \n"));
+            Some(Reply::read(lines.collect::<String>()))
+        }
+        ["sync", "--file-system", "/etc", "/usr", "/var"] => Some(Reply::changed("")),
         ["dpkg-query", "-W", format, packages @ ..] => {
             let names = format.contains("${Package}");
             let line = |package: &&str| {

@@ -1,6 +1,7 @@
 //! apt and dpkg: sources, index, packages. Signature checks are never switched off.
 
 mod index;
+mod installing;
 mod key;
 mod locks;
 mod packages;

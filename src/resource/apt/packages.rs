@@ -6,6 +6,7 @@ use std::fmt;
 use anyhow::Context;
 use async_trait::async_trait;
 
+use super::installing::Installing;
 use super::{LISTS, apt_get, run_locked, tail};
 use crate::host::{Cmd, Host, HostError, Probe};
 use crate::report::WithRemedy;
@@ -14,24 +15,25 @@ use crate::resource::{Drift, Lock, Resource};
 /// Packages that shall be installed, whatever their version. Recommended packages are not: what is needed is named.
 pub struct Packages {
     names: Vec<String>,
+    installing: Installing,
 }
 
 impl Packages {
-    /// These packages, in one transaction.
-    pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { names: names.into_iter().map(Into::into).collect() }
+    /// These packages, in one transaction. `group`: of the step, which its stamp is named by.
+    pub fn new(group: &str, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { names: names.into_iter().map(Into::into).collect(), installing: Installing::new(group) }
     }
+}
 
-    /// Names that are not completely installed, each with dpkg's second status letter if dpkg knows it.
-    pub(super) async fn missing(&self, host: &dyn Probe) -> anyhow::Result<Vec<(String, Option<char>)>> {
-        let query = Cmd::new("dpkg-query").args(["-W", "-f=${Package}\\t${db:Status-Abbrev}\\n"]).args(&self.names);
-        let output = host.query(&query).await.context("cannot ask dpkg for its packages")?;
-        // Its exit status is 1 if one of them was never installed.
-        let statuses: BTreeMap<_, _> = output.stdout.lines().filter_map(|line| line.split_once('\t')).collect();
-        let status = |name: &String| statuses.get(name.as_str()).and_then(|status| status.chars().nth(1));
-        let all = self.names.iter().map(|name| (name.clone(), status(name)));
-        Ok(all.filter(|(_, status)| *status != Some('i')).collect())
-    }
+/// Names that are not completely installed, each with dpkg's second status letter if dpkg knows it.
+pub(super) async fn missing(host: &dyn Probe, names: &[String]) -> anyhow::Result<Vec<(String, Option<char>)>> {
+    let query = Cmd::new("dpkg-query").args(["-W", "-f=${Package}\\t${db:Status-Abbrev}\\n"]).args(names);
+    let output = host.query(&query).await.context("cannot ask dpkg for its packages")?;
+    // Its exit status is 1 if one of them was never installed.
+    let statuses: BTreeMap<_, _> = output.stdout.lines().filter_map(|line| line.split_once('\t')).collect();
+    let status = |name: &String| statuses.get(name.as_str()).and_then(|status| status.chars().nth(1));
+    let all = names.iter().map(|name| (name.clone(), status(name)));
+    Ok(all.filter(|(_, status)| *status != Some('i')).collect())
 }
 
 impl fmt::Display for Packages {
@@ -44,8 +46,14 @@ impl fmt::Display for Packages {
 impl Resource for Packages {
     async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
         let mut drift = Drift::none();
+        let torn = self.installing.torn(host).await?;
+        if !torn.is_empty() {
+            drift.push_do(format!("install again what a power cut may have torn: {}", torn.join(" ")));
+        } else if self.installing.is_begun(host).await? {
+            drift.push_do("write what was installed to the disk");
+        }
         let (new, broken): (Vec<_>, Vec<_>) =
-            self.missing(host).await?.into_iter().partition(|(_, status)| matches!(status, None | Some('n' | 'c')));
+            missing(host, &self.names).await?.into_iter().partition(|(_, status)| matches!(status, None | Some('n' | 'c')));
         let names = |packages: Vec<(String, _)>| packages.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" ");
         if !new.is_empty() {
             drift.push_do(format!("install {}", names(new)));
@@ -57,10 +65,18 @@ impl Resource for Packages {
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
-        let names = self.missing(host.probe()).await?.into_iter().map(|(name, _)| name).collect();
-        Installation { host, names, versions: BTreeMap::new(), gone: BTreeSet::new(), updated: false, fetched_anew: false, repaired: false }
-            .run()
-            .await
+        let torn = self.installing.torn(host.probe()).await?;
+        if !torn.is_empty() {
+            // What ucf put there and dpkg's own configuration files come back only if asked for.
+            let again = apt_get().args(["-o", "Dpkg::Options::=--force-confmiss"]).env("UCF_FORCE_CONFFMISS", "1");
+            Installation::new(host, again.args(["install", "--reinstall", "--no-install-recommends"]), torn).run().await?;
+        }
+        self.installing.begin(host).await?;
+        let missing: Vec<_> = missing(host.probe(), &self.names).await?.into_iter().map(|(name, _)| name).collect();
+        if !missing.is_empty() {
+            Installation::new(host, apt_get().args(["install", "--no-install-recommends"]), missing).run().await?;
+        }
+        self.installing.end(host).await
     }
 
     fn lock(&self) -> Option<Lock> {
@@ -71,6 +87,8 @@ impl Resource for Packages {
 /// One attempt after another, each with what the last one taught.
 struct Installation<'a> {
     host: &'a dyn Host,
+    /// The command without the names.
+    install: Cmd,
     names: Vec<String>,
     /// Versions chosen because the newest cannot be fetched.
     versions: BTreeMap<String, String>,
@@ -92,7 +110,12 @@ const TORN_INDEX: [&str; 5] = [
     "Unable to correct problems",
 ];
 
-impl Installation<'_> {
+impl<'a> Installation<'a> {
+    fn new(host: &'a dyn Host, install: Cmd, names: Vec<String>) -> Self {
+        let (versions, gone) = (BTreeMap::new(), BTreeSet::new());
+        Self { host, install, names, versions, gone, updated: false, fetched_anew: false, repaired: false }
+    }
+
     async fn run(mut self) -> anyhow::Result<()> {
         while let Err(error) = run_locked(self.host, &self.command()).await {
             self.learn(error).await?;
@@ -103,7 +126,7 @@ impl Installation<'_> {
     fn command(&self) -> Cmd {
         let newest = self.names.iter().filter(|name| !self.versions.contains_key(*name)).cloned();
         let chosen = self.versions.iter().map(|(name, version)| format!("{name}={version}"));
-        apt_get().args(["install", "--no-install-recommends"]).args(newest).args(chosen)
+        self.install.clone().args(newest).args(chosen)
     }
 
     /// Does something about a failure, or returns it.
@@ -214,6 +237,7 @@ fn without_epoch(version: &str) -> &str {
 mod tests {
     use super::*;
     use crate::host::fake::{FakeHost, Machine};
+    use crate::resource::stamp;
     use crate::resource::testing::converge;
 
     const INSTALL: &str = "run apt-get -q -y -o DPkg::Lock::Timeout=20 -o Dpkg::Options::=--force-confdef \
@@ -221,8 +245,12 @@ mod tests {
     const UPDATE: &str = "run apt-get -q -y -o DPkg::Lock::Timeout=20 -o Dpkg::Options::=--force-confdef \
                           -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 update";
 
+    const NOTE: &str = "write /var/lib/tootstrap/stamps/base-installing 644";
+    const SYNC: &str = "run sync --file-system /etc /usr /var";
+    const FORGET: &str = "remove /var/lib/tootstrap/stamps/base-installing";
+
     fn packages() -> Packages {
-        Packages::new(["sudo", "ufw"])
+        Packages::new("base", ["sudo", "ufw"])
     }
 
     async fn case(arrange: impl Fn(&mut Machine), drift: &str, log: &[&str]) {
@@ -232,7 +260,19 @@ mod tests {
         let shown: Vec<_> = packages().check(&host).await.unwrap().changes.iter().map(ToString::to_string).collect();
         assert_eq!(shown.join("; "), drift);
         let log: Vec<_> = log.iter().map(|line| line.replace("INSTALL", INSTALL).replace("UPDATE", UPDATE)).collect();
-        assert_eq!(converge(&host, &packages()).await, log);
+        assert_eq!(commands(&host).await, log);
+    }
+
+    /// What converging runs, but for what makes it safe from a power cut.
+    async fn commands(host: &FakeHost) -> Vec<String> {
+        let log = converge(host, &packages()).await;
+        if log.is_empty() {
+            return log;
+        }
+        let log: Vec<_> = log.into_iter().filter(|line| !line.starts_with("make_dir ")).collect();
+        let [first, between @ .., synced, last] = log.as_slice() else { panic!("{log:#?}") };
+        assert_eq!([first, synced, last], [NOTE, SYNC, FORGET]);
+        between.to_vec()
     }
 
     #[tokio::test(start_paused = true)]
@@ -271,6 +311,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_power_cut_may_have_torn_is_installed_again() {
+        let host = FakeHost::debian();
+        host.machine().place("/var/lib/apt/lists/deb.debian.org_debian_dists_bullseye_InRelease", crate::host::Kind::File, "", 0o644);
+        host.machine().install("sudo");
+        host.fail_next("run sync");
+        assert!(packages().apply(&host).await.is_err());
+        host.take_log();
+        assert_eq!(packages().check(&host).await.unwrap().changes[0].to_string(), "write what was installed to the disk");
+
+        host.machine().place(stamp::BOOT, crate::host::Kind::File, "second\n", 0o444);
+        let told = packages().check(&host).await.unwrap().changes;
+        assert_eq!(told[0].to_string(), "install again what a power cut may have torn: ufw", "sudo was there before");
+        let again = INSTALL.replace(" install ", " -o Dpkg::Options::=--force-confmiss install --reinstall ");
+        // Killed once more before it is on the disk.
+        host.fail_next("run sync");
+        assert!(packages().apply(&host).await.is_err());
+        assert_eq!(host.take_log(), [&format!("{again} ufw"), NOTE]);
+        host.machine().place(stamp::BOOT, crate::host::Kind::File, "third\n", 0o444);
+        assert_eq!(converge(&host, &packages()).await, [&format!("{again} ufw"), NOTE, SYNC, FORGET]);
+    }
+
+    #[tokio::test]
     async fn an_index_that_a_power_cut_tore_is_fetched_anew() {
         let torn = |m: &mut Machine| {
             m.install("ufw");
@@ -286,7 +348,7 @@ mod tests {
     async fn an_index_that_stays_poor_is_fetched_anew_once() {
         let host = FakeHost::debian();
         host.machine().place("/var/lib/apt/lists/deb.debian.org_debian_dists_bullseye_InRelease", crate::host::Kind::File, "", 0o644);
-        let error = Packages::new(["no-such"]).apply(&host).await.unwrap_err();
+        let error = Packages::new("base", ["no-such"]).apply(&host).await.unwrap_err();
         assert!(format!("{error:#}").contains("Unable to locate package no-such"), "{error:#}");
         let log = host.take_log();
         assert_eq!(log.iter().filter(|line| line.ends_with(" update")).count(), 2, "{log:#?}");

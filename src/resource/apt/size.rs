@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use super::Packages;
+use super::packages::missing;
 use crate::host::{Cmd, Method, Output, Probe, Request};
 
 /// For one answer: nothing waits for it but a reader.
@@ -36,7 +36,7 @@ pub(crate) struct Size {
 /// # Errors
 /// dpkg or apt do not answer.
 pub(crate) async fn size(host: &dyn Probe, names: &[String], repository: &Unknown) -> anyhow::Result<Option<Size>> {
-    let missing: Vec<String> = Packages::new(names).missing(host).await?.into_iter().map(|(name, _)| name).collect();
+    let missing: Vec<_> = missing(host, names).await?.into_iter().map(|(name, _)| name).collect();
     if missing.is_empty() {
         return Ok(None);
     }

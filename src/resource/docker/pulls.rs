@@ -14,6 +14,7 @@ use std::path::Path;
 use anyhow::Context;
 use async_trait::async_trait;
 
+use super::super::unsynced::Unsynced;
 use super::super::{Drift, Resource, stamp};
 use super::{api, digests, installed};
 use crate::host::{Cmd, Host, Kind, Probe};
@@ -37,26 +38,6 @@ pub struct PullsBegun {
 /// Images that were pulled are on the disk.
 #[derive(Debug)]
 pub struct PullsSynced;
-
-/// What the stamp says: the boot, then a line for each image.
-#[derive(Debug)]
-struct Noted {
-    boot: String,
-    images: BTreeSet<String>,
-}
-
-impl Noted {
-    async fn read(host: &dyn Probe) -> anyhow::Result<Option<Self>> {
-        let Some(text) = stamp::read(host, STAMP).await? else { return Ok(None) };
-        let mut lines = text.lines().map(str::to_owned);
-        Ok(Some(Self { boot: lines.next().unwrap_or_default(), images: lines.collect() }))
-    }
-
-    async fn write(&self, host: &dyn Host) -> anyhow::Result<()> {
-        let lines: Vec<_> = std::iter::once(&self.boot).chain(&self.images).map(String::as_str).collect();
-        stamp::write(host, STAMP, &lines.join("\n")).await
-    }
-}
 
 impl PullsBegun {
     /// `images`: every reference that will be pulled. `ours`: this program installed Docker.
@@ -148,30 +129,30 @@ impl fmt::Display for PullsBegun {
 #[async_trait]
 impl Resource for PullsBegun {
     async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
-        let noted = Noted::read(host).await?;
+        let noted = Unsynced::read(host, STAMP).await?;
         if let Some(noted) = &noted
-            && noted.boot != stamp::boot(host).await?
+            && noted.is_of_another_boot(host).await?
         {
             return Ok(Drift::to_do("remove images that the machine was pulling when it stopped"));
         }
-        let known = noted.map(|noted| noted.images).unwrap_or_default();
+        let known = noted.map(|noted| noted.names).unwrap_or_default();
         let is_noted = self.missing(host).await?.is_subset(&known);
         Ok(if is_noted { Drift::none() } else { Drift::to_do("note which images are being pulled") })
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let boot = stamp::boot(host.probe()).await?;
-        let before = Noted::read(host.probe()).await?;
+        let before = Unsynced::read(host.probe(), STAMP).await?;
         let images = match before {
-            Some(noted) if noted.boot == boot => noted.images,
+            Some(noted) if noted.boot == boot => noted.names,
             Some(noted) => {
-                self.forget(host, &noted.images).await.context("cannot remove images that a power cut may have torn")?;
+                self.forget(host, &noted.names).await.context("cannot remove images that a power cut may have torn")?;
                 BTreeSet::new()
             }
             None => BTreeSet::new(),
         };
         let missing = self.missing(host.probe()).await?;
-        Noted { boot, images: images.into_iter().chain(missing).collect() }.write(host).await
+        Unsynced { boot, names: images.into_iter().chain(missing).collect() }.write(host, STAMP).await
     }
 }
 
@@ -268,7 +249,7 @@ mod tests {
         converge(&host, &pulls(true)).await;
         let other = PullsBegun::new(vec!["redis:8-alpine".into()], true);
         assert_eq!(converge(&host, &other).await, [NOTE]);
-        let noted: Vec<_> = Noted::read(&host).await.unwrap().unwrap().images.into_iter().collect();
+        let noted: Vec<_> = Unsynced::read(&host, STAMP).await.unwrap().unwrap().names.into_iter().collect();
         assert_eq!(noted, ["caddy:2-alpine", REDIS, "redis:8-alpine"]);
     }
 
