@@ -302,12 +302,12 @@ mod tests {
     async fn what_it_could_load_only_in_part_is_taken_back() {
         let host = FakeHost::debian();
         host.machine().install("ufw");
-        host.machine().ufw.torn = true;
+        host.machine().ufw.refusal = Some("ERROR: problem running ufw-init\nCouldn't find '/etc/ufw/before.rules'");
         let error = Firewall::new(&[2222]).apply(&host).await.unwrap_err();
-        assert!(!host.machine().ufw.shut, "nobody can reach the machine");
+        assert!(!host.machine().ufw.active, "nobody can reach the machine");
         assert!(crate::report::Problem::remedy_of(&error).unwrap().contains("--reinstall ufw"), "{error:#}");
         assert_eq!(host.take_log()[4..], ["run ufw --force enable", "run ufw --force disable"]);
-        host.machine().ufw.torn = false;
+        host.machine().ufw.refusal = None;
         converge(&host, &Firewall::new(&[2222])).await;
         assert!(host.machine().ufw.active);
     }

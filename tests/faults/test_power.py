@@ -86,7 +86,7 @@ def by_itself(machine: Machine) -> str:
     outcomes = {event["id"]: event for event in events if event["event"] == "step"}
     bad = [event for event in outcomes.values() if event["outcome"] in ("failed", "blocked", "stopped")]
     assert state["ConditionResult"] == "yes", f"{RESUME} did not run: {state}"
-    log = machine.sh(f"journalctl -u {RESUME} -o cat --no-pager | tail -n 30")
+    log = machine.sh(f"journalctl -b -u {RESUME} -o cat --no-pager | tail -n 30; journalctl -b -u docker -o cat --no-pager | tail -n 30")
     assert state["ExecMainStatus"] in ("0", "4") and not bad, f"{RESUME} ended with {state['ExecMainStatus']}: {bad}\n{log}"
     waiting = {step: event for step, event in outcomes.items() if event["outcome"] == "waiting"}
     for step, event in waiting.items():

@@ -10,10 +10,8 @@ pub(crate) struct Ufw {
     pub(crate) rules: Vec<String>,
     /// `prepend` says yes and changes nothing.
     pub(crate) ignores_prepend: bool,
-    /// A file of its own rules is missing: it sets its policy and then fails.
-    pub(crate) torn: bool,
-    /// Nothing is let in, and no answer either.
-    pub(crate) shut: bool,
+    /// Why it comes into force only in part, so that nothing is let in.
+    pub(crate) refusal: Option<&'static str>,
     /// Its rules for IPv6 are not loaded.
     pub(crate) only_ipv4: bool,
 }
@@ -49,19 +47,13 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             }
             Some(Reply::changed(""))
         }
-        ["ufw", "--force", "enable"] if machine.ufw.torn => {
-            machine.ufw.shut = true;
-            let text = "ERROR: problem running ufw-init\nCouldn't find '/etc/ufw/before.rules'";
-            Some(Reply::changed("").status(1, text))
-        }
         ["ufw", "--force", "disable"] => {
-            machine.ufw.shut = false;
             machine.ufw.active = false;
             Some(Reply::changed(""))
         }
         ["ufw", "--force", "enable"] => {
             machine.ufw.active = true;
-            Some(Reply::changed(""))
+            Some(machine.ufw.refusal.map_or(Reply::changed(""), |text| Reply::changed("").status(1, text)))
         }
         ["hostname", name] => {
             machine.hostname = (*name).into();

@@ -174,13 +174,16 @@ fn remove_leftovers(dir: &Path, prefix: &str) -> io::Result<()> {
 }
 
 pub(super) fn make_dir(path: &Path, access: Access) -> Result<()> {
-    match fs::DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => sync_dir(split(path)?.0)?,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+    // With its mode from the beginning: of a parent made on the way nobody would notice that it has another one after a kill.
+    let is_new = match fs::DirBuilder::new().mode(access.mode).create(path) {
+        Ok(()) => true,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
         Err(error) => return Err(failed("make", path)(error)),
-    }
+    };
     let dir = File::options().read(true).custom_flags(O_DIRECTORY | O_NOFOLLOW).open(path).map_err(failed("open", path))?;
-    give(&dir, access).map_err(failed("set the owner of", path))
+    give(&dir, access).map_err(failed("set the owner of", path))?;
+    dir.sync_all().map_err(failed("sync", path))?;
+    if is_new { sync_dir(split(path)?.0) } else { Ok(()) }
 }
 
 pub(super) fn set_access(path: &Path, access: Access) -> Result<()> {

@@ -28,7 +28,7 @@ const SLOTS: [&str; 11] = [
 
 pub fn run(data: &[u8]) {
     let mut trial = Trial::new(data, &SLOTS, 4);
-    trial.converge(&Packages::new(["sudo", "curl"]));
+    trial.converge(&Packages::new("base", ["sudo", "curl"]));
     trial.converge(&Upgrade);
     if let Some(machine) = trial.next() {
         let sources = || wait(machine.read_text(Path::new(SOURCES))).ok().flatten();
