@@ -132,12 +132,9 @@ class Attempt(Watch):
 
     def pids(self) -> list[int]:
         """The unit's processes as the host knows them, the agent itself first."""
-        for group in self.machine.cgroup.groups():
-            for procs in group.rglob(f"{UNIT}/cgroup.procs"):
-                found = [int(pid) for pid in procs.read_text().split()]
-                if found:
-                    return sorted(found, key=lambda pid: not _is_agent(pid))
-        return []
+        groups = self.machine.cgroup.pids_by_group().items()
+        found = next((pids for group, pids in groups if group.name == UNIT and pids), [])
+        return sorted(found, key=lambda pid: not _is_agent(pid))
 
     def send(self, number: int, whole: bool = False) -> None:
         """To the agent, or with `whole` to everything in its unit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -77,11 +78,16 @@ class Subtree:
         return next((mount for mount in controllers() if mount.name == wanted), None)
 
     def pids(self) -> list[int]:
-        found: set[int] = set()
+        return sorted({pid for found in self.pids_by_group().values() for pid in found})
+
+    def pids_by_group(self) -> dict[Path, list[int]]:
+        """By every group of every hierarchy. One that vanishes meanwhile has none."""
+        found = {}
         for group in self.groups():
-            for procs in group.rglob("cgroup.procs"):
-                found.update(int(pid) for pid in _read(procs).split())
-        return sorted(found)
+            for directory, _, _ in os.walk(group):
+                path = Path(directory)
+                found[path] = [int(pid) for pid in _read(path / "cgroup.procs").split()]
+        return found
 
     def limit_memory(self, size: int) -> None:
         """`size` in bytes; the kernel's OOM killer acts inside the machine then."""
@@ -119,7 +125,10 @@ class Subtree:
 
 
 def _read(path: Path) -> str:
+    """Empty if the group has gone: before it was opened, or since."""
     try:
         return path.read_text()
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV):
+            raise
         return ""
