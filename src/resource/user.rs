@@ -69,9 +69,7 @@ impl SudoUser {
     /// Whether useradd was killed while it made this account, in which nobody could have logged in since.
     async fn is_half_made(&self, host: &dyn Probe, account: &Account) -> anyhow::Result<bool> {
         let name = self.name.as_str();
-        Ok(stamp::read(host, &origin_stamp(name)).await?.as_deref() == Some(BEGUN)
-            && !has_ever_had_password(host, name).await?
-            && host.stat(&keys_file(account)).await?.is_none())
+        Ok(self.is_begun(host).await? && !has_ever_had_password(host, name).await? && host.stat(&keys_file(account)).await?.is_none())
     }
 
     /// Its home stays, and so does its uid.
@@ -82,7 +80,12 @@ impl SudoUser {
         self.make(host, Some(half.uid)).await
     }
 
+    async fn is_begun(&self, host: &dyn Probe) -> anyhow::Result<bool> {
+        Ok(stamp::read(host, &origin_stamp(self.name.as_str())).await?.as_deref() == Some(BEGUN))
+    }
+
     async fn make(&self, host: &dyn Host, uid: Option<u32>) -> anyhow::Result<Account> {
+        let again = self.is_begun(host.probe()).await?;
         // An account of that name that is gone took its keys and its file of credentials with it.
         stamp::remove(host, &self.keys_stamp()).await?;
         credentials::forget_sudo(host, &self.name).await?;
@@ -96,8 +99,15 @@ impl SudoUser {
             .await
             .with_context(|| format!("cannot create user {}", self.name))
             .remedy("if a group has this name already, choose another name for the sudo user")?;
+        let account = host.account(self.name.as_str()).await?;
+        let account = account.with_context(|| format!("user {} is not there although useradd succeeded", self.name))?;
+        if again {
+            // useradd puts nothing into a home that it was killed in.
+            let copy = Cmd::new("runuser").args(["--user", self.name.as_str(), "--", "cp", "--recursive", "--no-clobber"]);
+            host.run(&copy.args(["--no-target-directory", "/etc/skel"]).arg(account.home.to_string_lossy())).await?;
+        }
         stamp::write(host, &origin_stamp(self.name.as_str()), MADE).await?;
-        host.account(self.name.as_str()).await?.with_context(|| format!("user {} is not there although useradd succeeded", self.name))
+        Ok(account)
     }
 
     async fn copy_keys(&self, host: &dyn Host, account: &Account, keys: &str) -> anyhow::Result<()> {
@@ -217,6 +227,7 @@ mod tests {
 
     const USERADD: &str = "run useradd --create-home --key HOME_MODE=0700 --shell /bin/bash --groups sudo alice";
     const STAMP: &str = "write /var/lib/tootstrap/stamps/user-alice 644";
+    const SKELETON: &str = "run runuser --user alice -- cp --recursive --no-clobber --no-target-directory /etc/skel /home/alice";
     const KEYS: [&str; 3] = [
         "make_dir /home/alice/.ssh 700 1000:1000",
         "write /home/alice/.ssh/authorized_keys 600",
@@ -270,7 +281,7 @@ mod tests {
         };
         let host = half("!");
         let again = USERADD.replace("alice", "--uid 1003 alice");
-        assert_eq!(converge(&host, &alice()).await, ["run userdel alice", STAMP, again.as_str(), STAMP, "run chpasswd"]);
+        assert_eq!(converge(&host, &alice()).await, ["run userdel alice", STAMP, again.as_str(), SKELETON, STAMP, "run chpasswd"]);
         let account = host.account("alice").await.unwrap().unwrap();
         assert_eq!((account.uid, account.groups), (1003, vec!["alice".into(), "sudo".into()]));
 
@@ -280,6 +291,12 @@ mod tests {
         let host = half("!");
         host.machine().place("/home/alice/.ssh/authorized_keys", Kind::File, "ssh-rsa BBBB\n", 0o600);
         assert_eq!(converge(&host, &alice()).await, ["run chpasswd", "run usermod --append --groups sudo alice"]);
+    }
+
+    #[tokio::test]
+    async fn a_home_that_a_killed_useradd_left_empty_is_filled() {
+        let host = machine(|m| m.place("/var/lib/tootstrap/stamps/user-alice", Kind::File, "begun by tootstrap\n", 0o644));
+        assert_eq!(converge(&host, &alice()).await, [STAMP, USERADD, SKELETON, STAMP, "run chpasswd"]);
     }
 
     #[tokio::test]

@@ -74,6 +74,10 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             machine.add_account(name, uid, &groups, "!");
             Some(Reply::changed(""))
         }
+        ["runuser", "--user", name, "--", "cp", "--recursive", "--no-clobber", "--no-target-directory", "/etc/skel", home] => {
+            let is_theirs = machine.accounts.iter().any(|account| account.name == *name && account.home == Path::new(home));
+            is_theirs.then(|| Reply::changed(""))
+        }
         ["userdel", name] => {
             machine.forget_account(name);
             Some(Reply::changed(""))

@@ -119,6 +119,7 @@ impl Machine {
                 "nproc",
                 "useradd",
                 "userdel",
+                "runuser",
                 "usermod",
                 "chpasswd",
                 "mkswap",
