@@ -2,12 +2,12 @@
 //!
 //! Documented at <https://docs.docker.com/reference/api/engine/>.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 use super::PROJECT;
 use crate::host::{Method, Probe, Request, Response};
@@ -124,6 +124,25 @@ pub(crate) struct ImageInfo {
     pub(crate) repo_digests: Option<Vec<String>>,
 }
 
+/// An image as the daemon lists it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListedImage {
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
+    #[serde(default)]
+    repo_digests: Option<Vec<String>>,
+}
+
+impl ListedImage {
+    /// Whether it has no other name than these references; one without a tag is known by its digest.
+    pub(crate) fn is_one_of(&self, references: &BTreeSet<String>) -> bool {
+        let tags = self.repo_tags.as_deref().unwrap_or_default();
+        let names = if tags.is_empty() { self.repo_digests.as_deref().unwrap_or_default() } else { tags };
+        !names.is_empty() && names.iter().all(|name| references.contains(name))
+    }
+}
+
 /// What the daemon says about itself.
 ///
 /// # Errors
@@ -168,13 +187,12 @@ pub(crate) async fn image(host: &dyn Probe, reference: &str) -> anyhow::Result<O
     get(host, &format!("/images/{reference}/json")).await
 }
 
-/// Whether an image is here, be it one without a name: built without one, or pulled by digest.
+/// Every image, also those without a name: built without one, or pulled by digest.
 ///
 /// # Errors
 /// The daemon does not answer as documented.
-pub(crate) async fn has_images(host: &dyn Probe) -> anyhow::Result<bool> {
-    let listed: Vec<IgnoredAny> = get(host, "/images/json").await?.context("Docker does not list its images")?;
-    Ok(!listed.is_empty())
+pub(crate) async fn images(host: &dyn Probe) -> anyhow::Result<Vec<ListedImage>> {
+    get(host, "/images/json").await?.context("Docker does not list its images")
 }
 
 /// The newest interface is asked for: paths without a version are deprecated, and old versions go away.

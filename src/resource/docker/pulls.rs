@@ -17,7 +17,8 @@ use async_trait::async_trait;
 use super::super::unsynced::Unsynced;
 use super::super::{Drift, Resource, stamp};
 use super::{api, digests, installed};
-use crate::host::{Cmd, Host, Kind, Probe};
+use crate::host::{Cmd, Host, HostError, Kind, Probe};
+use crate::report::WithRemedy;
 
 const STAMP: &str = "docker/pulling";
 /// Where Docker keeps images and their layers, unless it leaves them to containerd: then these are not there.
@@ -59,6 +60,7 @@ impl PullsBegun {
 
     /// Images whose files may be torn go, with the containers made from them; what the containers keep lies outside of them.
     async fn forget(&self, host: &dyn Host, images: &BTreeSet<String>) -> anyhow::Result<()> {
+        let mut stuck = None;
         for image in images {
             let all = api::containers(host.probe()).await?;
             let of_it =
@@ -67,15 +69,23 @@ impl PullsBegun {
             if !ids.is_empty() {
                 host.run(&Cmd::new("docker").args(["rm", "--force"]).args(ids)).await?;
             }
-            if api::image(host.probe(), image).await?.is_some() {
-                host.run(&Cmd::new("docker").args(["image", "rm", "--force", image])).await?;
+            // Of one that is torn itself Docker may tell an error, and not be able to remove it.
+            if !matches!(api::image(host.probe(), image).await, Ok(None)) {
+                match host.run(&Cmd::new("docker").args(["image", "rm", "--force", image])).await {
+                    Err(HostError::Stopped) => return Err(HostError::Stopped.into()),
+                    Err(error) => stuck = Some(error),
+                    Ok(_) => {}
+                }
             }
         }
         // Layers of images that never became complete have no name to remove them by.
-        if self.ours && is_unused(host.probe()).await? {
-            empty_store(host).await?;
+        if self.ours && is_unused(host.probe(), images).await? {
+            return empty_store(host).await;
         }
-        Ok(())
+        match stuck {
+            Some(error) => Err(error).remedy("remove it by hand: sudo docker image rm --force NAME; then: sudo tootstrap install"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -115,9 +125,10 @@ async fn is_dockers_alone(host: &dyn Probe) -> anyhow::Result<bool> {
     Ok(said.success() && said.stdout.lines().all(|name| NAMESPACES.contains(&name)))
 }
 
-/// Docker has no container and no image, and no installation was ever completed with it.
-async fn is_unused(host: &dyn Probe) -> anyhow::Result<bool> {
-    Ok(!api::has_images(host).await? && digests::recorded(host).await?.is_empty() && api::containers(host).await?.is_empty())
+/// Docker has no container and no image but these, and no installation was ever completed with it.
+async fn is_unused(host: &dyn Probe, images: &BTreeSet<String>) -> anyhow::Result<bool> {
+    let others = api::images(host).await?.iter().any(|listed| !listed.is_one_of(images));
+    Ok(!others && digests::recorded(host).await?.is_empty() && api::containers(host).await?.is_empty())
 }
 
 impl fmt::Display for PullsBegun {
@@ -341,6 +352,24 @@ mod tests {
         // Somebody else's Docker.
         let host = after_a_power_cut().await;
         assert_eq!(converge(&host, &pulls(false)).await, [&format!("run docker image rm --force {REDIS}"), NOTE]);
+    }
+
+    #[tokio::test]
+    async fn what_is_torn_so_that_docker_cannot_remove_it_goes_with_the_store() {
+        let host = after_a_power_cut().await;
+        host.machine().docker.torn_images.insert(REDIS.into());
+        let log = converge(&host, &pulls(true)).await;
+        assert!(log.contains(&EMPTY.to_owned()) && host.machine().docker.images.is_empty(), "{log:?}");
+
+        // Somebody else's Docker, and one in which there is somebody else's image.
+        for (ours, image) in [(false, REDIS), (true, "their/own:1")] {
+            let host = after_a_power_cut().await;
+            host.machine().docker.torn_images.insert(REDIS.into());
+            host.machine().docker.images.insert(image.into());
+            let error = pulls(ours).apply(&host).await.unwrap_err();
+            assert!(crate::report::Problem::remedy_of(&error).unwrap().contains("docker image rm"), "{error:#}");
+            assert!(host.machine().docker.images.contains(image));
+        }
     }
 
     #[tokio::test]

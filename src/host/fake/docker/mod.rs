@@ -73,6 +73,8 @@ pub(crate) struct Docker {
     pub(crate) certificates: BTreeSet<String>,
     /// The certificate authority can reach this machine.
     pub(crate) issues: bool,
+    /// Images whose files a power cut tore: Docker lists them, and can neither show nor remove them.
+    pub(crate) torn_images: BTreeSet<String>,
     /// How many images were built without a name, or pulled by digest.
     pub(crate) unnamed_images: usize,
     /// How often Compose was asked for its hashes.
@@ -117,6 +119,7 @@ impl Default for Docker {
             published: Vec::new(),
             certificates: BTreeSet::new(),
             issues: true,
+            torn_images: BTreeSet::new(),
             unnamed_images: 0,
             config_asked: 0,
             caddy_log: String::new(),
@@ -233,6 +236,7 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             let on = is_on(machine, "docker.service") || store.contains(&CONTAINERD) && is_on(machine, "containerd.service");
             let there = store.iter().all(|path| machine.nodes.contains_key(Path::new(path)));
             machine.docker.images.clear();
+            machine.docker.torn_images.clear();
             Some(Reply::changed("").status(i32::from(on || !there), ""))
         }
         ["find", unfinished @ "/opt/mastodon/postgres/17.unfinished", "-delete"] => {
@@ -262,6 +266,9 @@ fn is_on(machine: &Machine, unit: &str) -> bool {
 
 fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
     match words {
+        ["image", "rm", "--force", image] if machine.docker.torn_images.contains(*image) => {
+            Some(Reply::changed("").status(1, "Error response from daemon: readlink /var/lib/docker/overlay2: invalid argument"))
+        }
         ["image", "rm", image] | ["image", "rm", "--force", image] => {
             machine.docker.images.remove(*image);
             Some(Reply::changed(""))
@@ -457,6 +464,10 @@ pub(super) fn daemon(machine: &mut Machine, request: &Request) -> Option<Respons
     let image = path.strip_prefix("/images/")?.strip_suffix("/json")?;
     if !machine.docker.images.contains(image) {
         return Some(Response { status: 404, body: br#"{"message":"No such image"}"#.to_vec(), ..Response::default() });
+    }
+    if machine.docker.torn_images.contains(image) {
+        let body = br#"{"message":"readlink /var/lib/docker/overlay2: invalid argument"}"#.to_vec();
+        return Some(Response { status: 500, body, ..Response::default() });
     }
     let name = image.split([':', '@']).next().unwrap_or_default();
     let digest = machine.docker.digests.get(image).cloned().unwrap_or_else(|| format!("{name}@sha256:{}", "0".repeat(64)));
