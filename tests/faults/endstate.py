@@ -17,7 +17,7 @@ from testbed.verify import verify
 #: What differs from one installation to the next without being a difference: caches, logs, generated keys, backups of times, and the locks of
 #: a useradd that was killed, which name its process: the next program of its kind takes over those of a dead one.
 IGNORED = re.compile(
-    r"^/(etc/(ssh/ssh_host_|machine-id|\.pwd\.lock|(passwd|group|shadow|gshadow|subuid|subgid)\.lock |[a-z]+- |alternatives/|ssl/certs/|ld\.so\.cache|docker/key\.json)"
+    r"^/(etc/(ssh/ssh_host_|machine-id|\.pwd\.lock|(passwd|group|shadow|gshadow|subuid|subgid)\.(lock|[0-9]+) |[a-z]+- |alternatives/|ssl/certs/|ld\.so\.cache|docker/key\.json)"
     r"|root/\.(bash_history|lesshst|wget-hsts)|usr/(share/mime|lib/python|share/man|share/icons|lib/testbed|lib/locale))"
 )
 
