@@ -14,7 +14,8 @@ use crate::resource::stamp::hex;
 use crate::settings::{DomainName, Images, Settings};
 use crate::sizing::Sizing;
 
-/// Docker's configuration on machines where this program installed it.
+/// Docker's configuration on machines where this program installed it. Logs are JSON: of a log that a power cut tore, the `local` driver of
+/// Docker 20.10 makes the daemon itself panic as soon as somebody reads it (daemon/logger/local/read.go at v20.10.5, `Decode`).
 pub const DAEMON_JSON: &str = include_str!("../../assets/daemon.json");
 /// The Rails script that makes the owner and seeds the settings.
 pub const OWNER_SCRIPT: &str = include_str!("../../assets/mastodon/owner.rb");

@@ -53,7 +53,7 @@ def test_it_cannot_take_the_whole_machine(containers: dict[str, dict], service: 
     host = containers[service]["HostConfig"]
     assert 0 < host["Memory"] < 4 << 30
     assert 0 < host["PidsLimit"] <= 1024
-    assert host["LogConfig"] == {"Type": "local", "Config": {"max-file": "5", "max-size": "10m"}}
+    assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-file": "5", "max-size": "10m"}}
 
 
 @pytest.mark.parametrize("service", SERVICES)
