@@ -59,6 +59,8 @@ pub const FORMER_VERSIONS: NoFormerVersions = NoFormerVersions::new(FILES);
 
 /// What cannot be made again, and then what says that it must be there.
 const DATA: &[&str] = &[
+    // First, and in one stroke: from then on there is no database of which a dump could be asked, however far the deletion comes.
+    "/opt/mastodon/postgres/17/PG_VERSION",
     "/opt/mastodon/postgres/17",
     "/opt/mastodon/postgres/17.unfinished",
     "/opt/mastodon/redis/data",

@@ -295,6 +295,19 @@ async fn a_removal_that_fails_or_stops_at_any_mutation_is_completed_by_the_next(
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_broke_off_within_the_cluster_is_gone_on_with() {
+    let (undisturbed, host) = (installed().await, installed().await);
+    uninstall(&undisturbed, true, Stop::default()).await;
+    host.fail_next("-- /opt/mastodon/postgres/17");
+    assert_eq!(broken(&uninstall(&host, true, Stop::default()).await)[0].0, "remove/data");
+    // What rm had come to; the cluster is not the one of the dump any more, and no container could make another.
+    let control = host.machine().nodes.remove(Path::new("/opt/mastodon/postgres/17/global/pg_control"));
+    assert!(control.is_some() && host.machine().nodes.contains_key(Path::new("/opt/mastodon/postgres/17")));
+    assert_eq!(broken(&uninstall(&host, true, Stop::default()).await), Vec::<&(String, Outcome)>::new());
+    assert_eq!(files(&host), files(&undisturbed));
+}
+
 async fn disturbed_at_every_mutation(trouble: fn(&Stop) -> Trouble) {
     let undisturbed = FakeHost::debian();
     install(&undisturbed).await;
