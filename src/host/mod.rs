@@ -250,6 +250,8 @@ pub trait Host: Probe {
     fn say(&self, line: &str);
     /// The same machine, reporting each line that commands print to `lines`.
     fn with_lines(&self, lines: LineSink) -> Box<dyn Host>;
+    /// The same machine, which no stop of the run keeps from anything: to bring back what was taken away for a while.
+    fn unstoppable(&self) -> Box<dyn Host>;
     /// The looking half.
     fn probe(&self) -> &dyn Probe;
 }

@@ -43,6 +43,12 @@ impl Stop {
         self.reached(Urgency::Drain).await;
     }
 
+    /// Whether running commands shall be killed.
+    #[cfg(test)]
+    pub(crate) fn killing(&self) -> bool {
+        *self.urgency.borrow() == Urgency::Kill
+    }
+
     /// Ends when running commands shall be killed.
     pub async fn kill(&self) {
         self.reached(Urgency::Kill).await;

@@ -140,6 +140,10 @@ impl Host for Watched {
         Box::new(Self { host: Arc::from(self.host.with_lines(lines)), ..self.clone() })
     }
 
+    fn unstoppable(&self) -> Box<dyn Host> {
+        Box::new(Self { host: Arc::from(self.host.unstoppable()), ..self.clone() })
+    }
+
     fn probe(&self) -> &dyn Probe {
         self
     }

@@ -134,7 +134,7 @@ impl FakeHost {
         Self { machine: Arc::new(Mutex::new(Machine::debian())), stop: Stop::default() }
     }
 
-    /// Its pauses end when this says drain.
+    /// Its pauses end when this says drain, and no command ends well once it says kill.
     pub(crate) fn stopped_by(self, stop: &Stop) -> Self {
         Self { stop: stop.clone(), ..self }
     }
@@ -192,6 +192,12 @@ impl FakeHost {
             .iter()
             .find_map(|program| program(machine, cmd))
             .ok_or_else(|| HostError::Refused(format!("the fake host does not know `{cmd}`")))
+    }
+
+    /// As on the real machine: what a killed command has asked for (a daemon, say) may happen all the same.
+    fn until_killed(&self, machine: &mut Machine, cmd: &Cmd) -> Result<Reply> {
+        let reply = Self::simulate(machine, cmd)?;
+        if self.stop.killing() { Err(HostError::Stopped) } else { Ok(reply) }
     }
 
     fn exchange(machine: &mut Machine, request: &Request) -> Result<Response> {
@@ -320,7 +326,7 @@ impl Host for FakeHost {
 
     async fn run(&self, cmd: &Cmd) -> Result<Output> {
         let mut machine = self.mutate(format!("run {cmd}"))?;
-        let reply = Self::simulate(&mut machine, cmd)?;
+        let reply = self.until_killed(&mut machine, cmd)?;
         if reply.output.success() {
             return Ok(reply.output);
         }
@@ -330,7 +336,7 @@ impl Host for FakeHost {
 
     async fn run_into(&self, cmd: &Cmd, path: &Path, access: Access) -> Result<()> {
         let mut machine = self.mutate(format!("run {cmd} > {} {:o}", path.display(), access.mode))?;
-        let reply = Self::simulate(&mut machine, cmd)?;
+        let reply = self.until_killed(&mut machine, cmd)?;
         if reply.output.success() {
             return machine.put(path, Kind::File, reply.output.stdout.as_bytes(), access);
         }
@@ -356,6 +362,10 @@ impl Host for FakeHost {
 
     fn with_lines(&self, _lines: LineSink) -> Box<dyn Host> {
         Box::new(self.clone())
+    }
+
+    fn unstoppable(&self) -> Box<dyn Host> {
+        Box::new(Self { stop: Stop::default(), ..self.clone() })
     }
 
     fn probe(&self) -> &dyn Probe {

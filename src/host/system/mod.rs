@@ -182,6 +182,10 @@ impl Host for System {
         Box::new(Self { lines: Some(lines), ..self.clone() })
     }
 
+    fn unstoppable(&self) -> Box<dyn Host> {
+        Box::new(Self { stop: Stop::default(), ..self.clone() })
+    }
+
     fn probe(&self) -> &dyn Probe {
         self
     }
@@ -220,5 +224,16 @@ mod tests {
         assert!(host.pause(Duration::ZERO).await.is_ok());
         stop.request();
         assert!(matches!(host.with_lines(Arc::new(|_| ())).pause(Duration::from_mins(20)).await, Err(HostError::Stopped)));
+    }
+
+    #[tokio::test]
+    async fn what_is_brought_back_no_signal_stops() {
+        let stop = Stop::default();
+        let host = System::new(stop.clone());
+        stop.request();
+        stop.request();
+        let cmd = Cmd::new("sleep").arg("0.1");
+        assert!(matches!(host.run(&cmd).await, Err(HostError::Stopped)));
+        assert!(host.unstoppable().run(&cmd).await.is_ok());
     }
 }

@@ -299,6 +299,10 @@ impl Host for Machine {
         Box::new(self.clone())
     }
 
+    fn unstoppable(&self) -> Box<dyn Host> {
+        Box::new(self.clone())
+    }
+
     fn probe(&self) -> &dyn Probe {
         self
     }
