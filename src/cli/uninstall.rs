@@ -23,6 +23,9 @@ use crate::resource::mastodon::{DUMPS, FinalDump};
 use crate::run::{Engine, Mode, Report, Stop};
 use crate::settings::{self, Given, Options, SecretEnv};
 
+/// After a signal.
+const STOPPED: &str = "\nMastodon may be stopped now. As long as its data are there, this brings it back:\nsudo tootstrap install";
+
 /// What no dump has.
 const LOST: &str = "Not in it, and gone for ever: pictures, videos, avatars, custom emoji.";
 
@@ -85,14 +88,17 @@ impl Uninstall {
         let exit = Exit::of_counts(&report.counts);
         if exit == Exit::Done {
             self.close(&left);
-            self.close(&kept(&removal, &system).await?);
+            self.close(&kept(&removal, &system).await);
+        }
+        if let Exit::Signal(_) = exit {
+            self.close(STOPPED);
         }
         Ok(exit)
     }
 
     /// How the data go. `None`: they stay.
     fn deletion(&self, site: &str, now: Timestamp) -> Option<Deletion> {
-        let directory = || Path::new(DUMPS).join(now.strftime("%Y-%m-%dT%H%M%SZ").to_string());
+        let directory = || FinalDump::directory(now);
         self.delete_data.then(|| Deletion { site: site.to_owned(), dump: (!self.without_dump).then(directory) })
     }
 
@@ -206,12 +212,21 @@ async fn carry_out(
     Ok(report)
 }
 
-/// Where the last dump is, and what is not in it.
-async fn kept(removal: &Removal, host: &dyn Probe) -> anyhow::Result<String> {
-    let Some(Deletion { dump: Some(_), .. }) = removal.data else { return Ok(String::new()) };
-    let Some(newest) = FinalDump::newest(host).await? else { return Ok("\nThere was no database, so no dump was kept.".into()) };
-    let path = newest.display();
-    Ok(format!("\nThe last dump is in {path},\nwith all that brings the server back: sudo cat {path}/README.txt\n{LOST}"))
+/// Where this run's dump is, and what is not in it.
+async fn kept(removal: &Removal, host: &dyn Probe) -> String {
+    let Some(Deletion { dump: Some(dump), .. }) = &removal.data else { return String::new() };
+    let path = dump.display();
+    let is_there = FinalDump::is_in(host, dump).await.unwrap_or_else(|error| {
+        log::warn!("whether a dump is in {path} cannot be seen: {error:#}");
+        false
+    });
+    if is_there {
+        format!("\nThe last dump is in {path},\nwith all that brings the server back: sudo cat {path}/README.txt\n{LOST}")
+    } else {
+        format!(
+            "\nThis run has kept no dump: there was no database any more, or an earlier run\nhad kept its last state already. Dumps are in {DUMPS}."
+        )
+    }
 }
 
 /// What is not removed, and why.
@@ -279,110 +294,4 @@ fn table(lines: &[(&str, String)]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::host::Kind;
-    use crate::host::fake::FakeHost;
-
-    fn given(text: &str) -> Given {
-        let recorded: Options = toml::from_str(text).expect("options");
-        Given { options: recorded.clone(), recorded: Some(recorded), ..Given::default() }
-    }
-
-    fn deed(id: &str, what: &str) -> made::Deed {
-        made::Deed { id: id.into(), what: what.into() }
-    }
-
-    #[test]
-    fn only_the_typed_domain_goes_on_and_deletion_needs_its_own_word() {
-        let dump = Some("/var/backups/tootstrap/x".into());
-        let deletes = |dump| Some(Deletion { site: "a.org".into(), dump });
-        let asked = |deletion: &Option<Deletion>, typed: &str| {
-            let mut told = Vec::new();
-            let said = ask("a.org", deletion.as_ref(), &mut typed.as_bytes(), &mut told).expect("a dialogue");
-            (said, String::from_utf8(told).expect("text"))
-        };
-        for (deletion, typed, goes_on, part) in [
-            (None, "a.org\n", true, "data stay"),
-            (None, "", false, "data stay"),
-            (None, "yes\n", false, "data stay"),
-            (deletes(dump.clone()), "a.org\n", false, "is kept in\n  /var/backups/tootstrap/x"),
-            (deletes(dump), "delete a.org\n", true, "custom emoji"),
-            (deletes(None), "delete a.org\n", false, "NO DUMP"),
-            (deletes(None), "delete a.org without a dump\n", true, "NO DUMP"),
-        ] {
-            let (said, told) = asked(&deletion, typed);
-            assert_eq!(said, goes_on, "{typed:?}");
-            assert!(told.contains("tootctl self-destruct") && told.contains(part), "{told}");
-            assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
-        }
-    }
-
-    #[test]
-    fn without_a_terminal_the_domain_is_given() {
-        let uninstall = |yes: &str| Uninstall { delete_data: true, yes: Some(yes.into()), ..Uninstall::default() };
-        assert!(uninstall("a.org").confirmed("a.org").is_ok());
-        let refused = uninstall("b.org").confirmed("a.org").expect_err("another domain");
-        assert_eq!((refused.exit, refused.error.to_string().starts_with("nothing was removed")), (Exit::Refused, true));
-    }
-
-    #[test]
-    fn only_ports_that_were_opened_are_closed_and_a_proxy_keeps_its_own() {
-        let mut past = vec![
-            deed("firewall/ufw", "open 22/tcp"),
-            deed("firewall/ufw", "open 80/tcp"),
-            deed("firewall/ufw", "open 443/udp, before the rules"),
-        ];
-        assert_eq!(removal(&given("owner = 'a'"), &past, None).ports, ["80/tcp", "443/udp"]);
-        assert!(removal(&given("behind_proxy = true"), &past, None).ports.is_empty());
-        // Removed once, it is not ours when it is there again.
-        past.push(deed("remove/ports", "close 80/tcp"));
-        assert_eq!(removal(&given("owner = 'a'"), &past, None).ports, ["443/udp"]);
-    }
-
-    #[test]
-    fn only_what_was_made_and_still_stands_goes() {
-        let of = |past: &[made::Deed]| {
-            let removal = removal(&given("[images]\nredis = 'mirror/redis:7'"), past, None);
-            (removal.images, removal.swap)
-        };
-        assert_eq!(of(&[]), (Vec::new(), false), "a swap file and images that were here before stay");
-        let mut past = vec![
-            deed("base/swap", "make and use a swap file of 2048 MB, /swapfile"),
-            deed("docker/image-redis", "pull image mirror/redis:7"),
-            deed("docker/image-caddy", "pull image caddy:2-alpine"),
-        ];
-        assert_eq!(of(&past), (vec!["caddy:2-alpine".into(), "mirror/redis:7".into()], true));
-        past.push(deed("remove/swap", "stop using /swapfile and remove it"));
-        past.push(deed("remove/images", "remove image caddy:2-alpine"));
-        assert_eq!(of(&past), (vec!["mirror/redis:7".into()], false));
-    }
-
-    #[tokio::test]
-    async fn what_is_left_is_named_with_the_reason() {
-        let host = FakeHost::debian();
-        host.machine().place("/opt/mastodon", Kind::Directory, "", 0o755);
-        host.machine().place("/opt/mastodon/custom.env", Kind::File, "A=b\n", 0o644);
-        let given = given("sudo_user = 'ada'\n[resolved]\nsite = 'a.org'");
-        let past = [
-            deed("base/packages", "install docker-ce"),
-            deed("host/packages", "install ufw"),
-            deed("ssh/policy", "x"),
-            deed("dns/zone", "create"),
-        ];
-        let told = left(&removal(&given, &past, None), &given, &past, &host).await.expect("text");
-        for part in [
-            "/etc/tootstrap",
-            "ada may be the only way in",
-            "by now: docker-ce ufw",
-            "custom.env",
-            "of a.org at Linode",
-            "guard the machine",
-        ] {
-            assert!(told.contains(part), "{part}: {told}");
-        }
-        let told =
-            left(&removal(&given, &past, Some(Deletion { site: "a.org".into(), dump: None })), &given, &past, &host).await.expect("text");
-        assert!(!told.contains("/etc/tootstrap") && told.contains("custom.env"), "{told}");
-    }
-}
+mod tests;

@@ -7,17 +7,22 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, ensure};
 use askama::Template;
 use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
 use sha2::{Digest, Sha256};
 
 use super::super::docker::api::{self, Container};
+use super::super::removal::remove_all;
 use super::super::stamp::hex;
 use super::super::{Drift, Resource};
 use super::psql::{self, number};
-use crate::host::{Access, Cmd, Host, Probe};
+use crate::host::{Access, Cmd, Host, Kind, Probe};
 use crate::report::{Problem, WithRemedy};
 
 /// Where dumps lie, a directory each.
 pub const DUMPS: &str = "/var/backups/tootstrap";
+/// What the directories are called: the time in UTC.
+const NAME: &str = "%Y-%m-%dT%H%M%SZ";
 /// PostgreSQL writes this into a data directory that holds a database.
 const DATABASE: &str = "/opt/mastodon/postgres/17/PG_VERSION";
 /// PostgreSQL's own note of the cluster's state. It changes with every start, stop and checkpoint, and not while nothing runs.
@@ -63,12 +68,17 @@ impl FinalDump {
         Self { site: site.into(), directory: directory.into() }
     }
 
-    /// The newest finished dump.
+    /// The directory of a dump that is begun now.
+    pub fn directory(now: Timestamp) -> PathBuf {
+        Path::new(DUMPS).join(now.strftime(NAME).to_string())
+    }
+
+    /// Whether a finished dump is in this directory.
     ///
     /// # Errors
-    /// The directory cannot be read.
-    pub async fn newest(host: &dyn Probe) -> anyhow::Result<Option<PathBuf>> {
-        Ok(finished(host).await?.pop().map(|(path, _)| path))
+    /// It cannot be looked at.
+    pub async fn is_in(host: &dyn Probe, directory: &Path) -> anyhow::Result<bool> {
+        Ok(host.stat(&directory.join(COMPLETE)).await?.is_some())
     }
 
     /// Stops what writes, dumps, and stops the database.
@@ -106,6 +116,18 @@ impl FinalDump {
         Ok(())
     }
 
+    /// The server runs again and there is no half dump, however urgently the run shall end.
+    async fn undo(&self, host: &dyn Host, containers: &[String]) -> anyhow::Result<()> {
+        let host = host.unstoppable();
+        if let Err(error) = remove_all(&*host, std::slice::from_ref(&self.directory)).await {
+            log::warn!("{error:#}");
+        }
+        // Docker ends a stop that nobody waits for any more; a mere start could come before its end.
+        let restart = Cmd::new("docker").args(["restart", "--time", GRACE]).args(containers);
+        host.run(&restart).await.context("Mastodon is stopped").remedy(format!("start it: sudo {restart}"))?;
+        Ok(())
+    }
+
     async fn make_directories(&self, host: &dyn Host) -> anyhow::Result<()> {
         for (path, mode) in [(Path::new("/var/backups"), 0o755), (Path::new(DUMPS), 0o700), (&self.directory, 0o700)] {
             if host.stat(path).await?.is_none() {
@@ -116,16 +138,28 @@ impl FinalDump {
     }
 }
 
-/// Every finished dump with the state of the cluster that it is of, the newest last.
-async fn finished(host: &dyn Probe) -> anyhow::Result<Vec<(PathBuf, String)>> {
+/// The state of the cluster that each finished dump is of.
+async fn finished(host: &dyn Probe) -> anyhow::Result<Vec<String>> {
     let mut finished = Vec::new();
     for name in host.list(Path::new(DUMPS)).await? {
-        let path = Path::new(DUMPS).join(name);
-        if let Some(state) = host.read(&path.join(COMPLETE)).await? {
-            finished.push((path, String::from_utf8_lossy(&state).trim().to_owned()));
+        if let Some(state) = host.read(&Path::new(DUMPS).join(name).join(COMPLETE)).await? {
+            finished.push(String::from_utf8_lossy(&state).trim().to_owned());
         }
     }
     Ok(finished)
+}
+
+/// Directories of ours in which a run that was killed, or a power cut, left a part of a dump.
+async fn unfinished(host: &dyn Probe) -> anyhow::Result<Vec<PathBuf>> {
+    let mut unfinished = Vec::new();
+    for name in host.list(Path::new(DUMPS)).await? {
+        let path = Path::new(DUMPS).join(&name);
+        let is_ours = DateTime::strptime(NAME, &name).is_ok() && host.stat(&path).await?.is_some_and(|stat| stat.kind == Kind::Directory);
+        if is_ours && !FinalDump::is_in(host, &path).await? {
+            unfinished.push(path);
+        }
+    }
+    Ok(unfinished)
 }
 
 /// `None`: the cluster is damaged.
@@ -189,18 +223,25 @@ impl Resource for FinalDump {
             return Ok(Drift::none());
         }
         if let Some(state) = state(host).await?
-            && finished(host).await?.iter().any(|(_, kept)| *kept == state)
+            && finished(host).await?.contains(&state)
         {
             return Ok(Drift::none());
         }
         database(host).await?;
-        Ok(Drift::to_do(format!("stop Mastodon and keep a dump in {}", self.directory.display())))
+        let mut drift = Drift::none();
+        for path in unfinished(host).await? {
+            drift.push_do(format!("remove {}, a dump that was never finished", path.display()));
+        }
+        drift.push_do(format!("stop Mastodon and keep a dump in {}", self.directory.display()));
+        Ok(drift)
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let db = database(host.probe()).await?;
         let again = format!("run this again; {WITHOUT}");
         let bytes = bring_up(host, &db).await.context("no last dump can be made: the database does not answer").remedy(&again)?;
+        // Only now: the database can be dumped anew.
+        remove_all(host, &unfinished(host.probe()).await?).await?;
         refuse_without_space(bytes.saturating_add(BESIDES), host.space(Path::new(DUMPS)).await?.free)?;
         self.make_directories(host).await?;
         let is_writer =
@@ -208,129 +249,11 @@ impl Resource for FinalDump {
         let writers = api::containers(host.probe()).await?.into_iter().filter(is_writer).map(|container| container.id);
         let writers: Vec<_> = writers.collect();
         let Err(error) = self.keep(host, &db.id, &writers).await else { return Ok(()) };
-        // Whoever reads that it failed shall have a server that runs, and no half dump.
-        let rm = Cmd::new("rm").args(["--recursive", "--force", "--one-file-system", "--"]).arg(self.directory.to_string_lossy());
-        let back = Cmd::new("docker").arg("start").arg(&db.id).args(&writers);
-        for undo in [rm, back] {
-            if let Err(error) = host.run(&undo).await {
-                log::warn!("{error}");
-            }
-        }
+        let stopped: Vec<_> = std::iter::once(db.id).chain(writers).collect();
+        self.undo(host, &stopped).await.with_context(|| format!("no last dump was kept, and nothing was deleted: {error:#}"))?;
         Err(Problem::new(error.context("no last dump was kept, and nothing was deleted"), again).into())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::host::Kind;
-    use crate::host::fake::FakeHost;
-    use crate::host::fake::docker::Tables;
-    use crate::resource::testing::converge;
-
-    const DIRECTORY: &str = "/var/backups/tootstrap/2026-11-28T210500Z";
-
-    fn dump() -> FinalDump {
-        FinalDump::new("a.org", DIRECTORY)
-    }
-
-    fn machine() -> FakeHost {
-        let host = FakeHost::debian();
-        {
-            let mut machine = host.machine();
-            for path in ["/opt/mastodon", "/opt/mastodon/postgres", "/opt/mastodon/postgres/17", "/etc/tootstrap"] {
-                machine.place(path, Kind::Directory, "", 0o700);
-            }
-            machine.place("/etc/tootstrap/settings.toml", Kind::File, "domain = 'a.org'\n", 0o644);
-            machine.place("/etc/tootstrap/secrets.toml", Kind::File, "a secret\n", 0o600);
-            machine.docker.tables = Some(Tables::seeded());
-            machine.run_mastodon_containers();
-        }
-        host
-    }
-
-    #[tokio::test]
-    async fn what_writes_is_stopped_then_all_is_kept_and_read_again() {
-        let host = machine();
-        let at = |name: &str| format!("{DIRECTORY}/{name}");
-        let expected = [
-            "make_dir /var/backups 755 0:0".to_owned(),
-            "make_dir /var/backups/tootstrap 700 0:0".into(),
-            format!("make_dir {DIRECTORY} 700 0:0"),
-            "run docker stop --time 60 sidekiq-id streaming-id web-id".into(),
-            format!("run docker exec db-id pg_dump --format=custom --username mastodon mastodon > {} 600", at("mastodon.dump")),
-            "run docker exec --interactive db-id pg_restore --list".into(),
-            "run docker exec --interactive db-id pg_restore --file=/dev/null".into(),
-            format!("write {} 600", at("settings.toml")),
-            format!("write {} 600", at("secrets.toml")),
-            format!("write {} 600", at("README.txt")),
-            "run docker stop --time 60 db-id".into(),
-            format!("write {} 600", at("complete")),
-        ];
-        assert_eq!(converge(&host, &dump()).await, expected);
-        assert_eq!(host.machine().text(at("secrets.toml")), "a secret\n");
-        let readme = host.machine().text(at("README.txt"));
-        assert!(readme.contains("    cp settings.toml secrets.toml /etc/tootstrap/\n"), "{readme}");
-        assert!(readme.lines().all(|line| line.chars().count() <= 80), "{readme}");
-        assert_eq!(FinalDump::newest(&host).await.unwrap(), Some(DIRECTORY.into()));
-        // A later removal does not need the containers any more.
-        host.machine().docker.containers.clear();
-        assert!(converge(&host, &dump()).await.is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_dump_of_an_earlier_state_does_not_count() {
-        let host = machine();
-        converge(&host, &dump()).await;
-        host.machine().start_service("db");
-        let later = FinalDump::new("a.org", "/var/backups/tootstrap/2026-11-29T000000Z");
-        assert!(!later.check(&host).await.unwrap().is_empty());
-        assert!(converge(&host, &later).await.len() > 5);
-    }
-
-    #[tokio::test]
-    async fn without_a_database_there_is_nothing_to_keep_and_one_that_does_not_run_is_started() {
-        assert!(converge(&FakeHost::debian(), &dump()).await.is_empty());
-        let host = machine();
-        host.machine().docker.containers.get_mut("db").unwrap().state = "exited";
-        assert_eq!(converge(&host, &dump()).await[0], "run docker start db-id");
-    }
-
-    #[tokio::test]
-    async fn where_none_can_be_made_nothing_is_touched_and_the_way_without_is_told() {
-        let no_container = machine();
-        no_container.machine().docker.containers.clear();
-        let error = dump().check(&no_container).await.unwrap_err();
-        assert!(format!("{error:#}").contains("the database has no container"), "{error:#}");
-        assert!(Problem::remedy_of(&error).unwrap().ends_with("uninstall --delete-data --without-dump"));
-
-        let full = machine();
-        full.machine().space.free = 10 << 20;
-        let error = dump().apply(&full).await.unwrap_err();
-        assert!(format!("{error:#}").contains("has 10 MB left, it may need"), "{error:#}");
-        assert!(Problem::remedy_of(&error).is_some() && full.take_log().is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_dump_that_fails_leaves_a_server_that_runs() {
-        for (trouble, what) in
-            [("docker stop", "nothing was deleted"), ("pg_dump", "the dump failed"), ("pg_restore --list", "the dump cannot be read again")]
-        {
-            let host = machine();
-            host.fail_next(trouble);
-            let error = dump().apply(&host).await.unwrap_err();
-            assert!(format!("{error:#}").contains(what) && Problem::remedy_of(&error).is_some(), "{error:#}");
-            let machine = host.machine();
-            assert!(machine.docker.containers.values().all(|container| container.state == "running"));
-            assert!(!machine.nodes.contains_key(Path::new(DIRECTORY)));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_dump_without_the_accounts_is_none() {
-        let host = machine();
-        host.machine().docker.dumps_nothing = true;
-        let error = dump().apply(&host).await.unwrap_err();
-        assert!(format!("{error:#}").contains("no table of accounts is in it"), "{error:#}");
-    }
-}
+mod tests;

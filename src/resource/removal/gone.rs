@@ -58,7 +58,8 @@ fn all_to_go(paths: &[PathBuf]) -> Drift {
     drift
 }
 
-async fn remove_all(host: &dyn Host, paths: &[PathBuf]) -> anyhow::Result<()> {
+/// Files, and directories with everything below them. What is not there is no error.
+pub(in crate::resource) async fn remove_all(host: &dyn Host, paths: &[PathBuf]) -> anyhow::Result<()> {
     for path in paths {
         if host.stat(path).await?.is_some_and(|stat| stat.kind == Kind::Directory) {
             let rm = Cmd::new("rm").args(["--recursive", "--force", "--one-file-system", "--"]);

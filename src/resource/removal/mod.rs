@@ -10,6 +10,7 @@ mod swap;
 mod units;
 
 pub use firewall::ClosedPorts;
+pub(super) use gone::remove_all;
 pub use gone::{Gone, GoneIfEmpty, NoFormerVersions};
 pub use images::NoImages;
 pub use kept::DataKept;

@@ -300,7 +300,7 @@ fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             }
             Some(Reply::changed(""))
         }
-        ["start", ids @ ..] => {
+        ["start", ids @ ..] | ["restart", "--time", _, ids @ ..] => {
             for service in ids.iter().filter_map(|id| id.strip_suffix("-id")) {
                 machine.start(service, "(healthy)");
             }
