@@ -9,17 +9,18 @@ from testbed.bed import Bed
 from testbed.checks import HTTP3
 from testbed.demo import FORM
 from testbed.machine import Machine
-from testbed.verify import psql, verify
+from testbed.verify import credentials, psql, verify
 
 #: Everything that is ours to remove.
 LEFT = "find /opt/mastodon /etc/tootstrap /var/lib/tootstrap /var/log/tootstrap.log /usr/local/bin -type f 2>/dev/null || true"
 
-ACCOUNTS = "SELECT a.id, a.username, a.public_key, u.email, u.encrypted_password FROM accounts a LEFT JOIN users u ON u.account_id = a.id ORDER BY a.id"
+ACCOUNTS = "SELECT a.id, a.username, a.public_key, u.email FROM accounts a LEFT JOIN users u ON u.account_id = a.id ORDER BY a.id"
+PASSWORDS = "SELECT email, encrypted_password FROM users ORDER BY id"
 
 
 def test_an_uninstalled_server_comes_back_with_the_same_accounts(pristine: Bed) -> None:
     machine, product = pristine.machine, Product(pristine.machine)
-    accounts = psql(machine, ACCOUNTS)
+    accounts, passwords = psql(machine, ACCOUNTS), psql(machine, PASSWORDS)
     secrets = machine.get("/etc/tootstrap/secrets.toml")
 
     refused = product.plain("uninstall")
@@ -52,7 +53,7 @@ def test_an_uninstalled_server_comes_back_with_the_same_accounts(pristine: Bed) 
     back = product.install()
     assert back.status == DONE, back.explained()
     wait_healthy(pristine)
-    assert psql(machine, ACCOUNTS) == accounts
+    assert (psql(machine, ACCOUNTS), psql(machine, PASSWORDS)) == (accounts, passwords)
     assert machine.get("/etc/tootstrap/secrets.toml") == secrets
     still = product.plan()
     assert (still.status, still.differing()) == (DONE, set()), still.explained()
@@ -60,7 +61,7 @@ def test_an_uninstalled_server_comes_back_with_the_same_accounts(pristine: Bed) 
     assert not failed, "\n".join(failed)
 
     # With its data only what is the owner's stays, and a last dump, in which also whoever signed up meanwhile is.
-    accounts = psql(machine, ACCOUNTS)
+    accounts, passwords = psql(machine, ACCOUNTS), psql(machine, PASSWORDS)
     machine.sh(f"cp {product.program} {UPLOADED}")
     uploaded = Product(machine, UPLOADED)
     deleted = uploaded.plain("uninstall", "--delete-data", "--yes", where.SITE)
@@ -73,6 +74,8 @@ def test_an_uninstalled_server_comes_back_with_the_same_accounts(pristine: Bed) 
     restore(machine)
     wait_healthy(pristine)
     assert psql(machine, ACCOUNTS) == accounts
+    renewed = [after[0] for before, after in zip(passwords, psql(machine, PASSWORDS), strict=True) if before != after]
+    assert renewed == [credentials(machine, "ada")["Owner Email"]], "the owner's password is new, and nobody else's"
     assert machine.get("/etc/tootstrap/secrets.toml") == secrets
     failed = [str(outcome) for outcome in verify(pristine, FORM) if not outcome.ok and outcome.title != HTTP3]
     assert not failed, "\n".join(failed)
@@ -97,7 +100,7 @@ def restore(machine: Machine) -> None:
     names = {line.split("/")[-1] for line in modes}
     assert {"mastodon.dump", "secrets.toml", "settings.toml", "README.txt", "complete"} <= names, modes
     told = machine.get(f"{directory}/README.txt").decode().split("in this directory:")[1]
-    commands = [line[4:] for line in told.splitlines() if line]
+    commands = [line[4:] for line in told.splitlines() if line.startswith("    ")]
     # The stand-in for Mastodon does not know this one.
     assert commands.pop() == "tootstrap tootctl feeds build"
     machine.sh(f"install -m 755 {UPLOADED} /usr/local/bin/tootstrap")
