@@ -152,6 +152,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_storage_that_caddy_cannot_write_is_named_and_caddy_asked_to_try_again() {
+        let host = FakeHost::debian();
+        host.machine().run_mastodon_containers();
+        let error =
+            "social.fedi-test.org: obtaining certificate: failed storage check: open /data/caddy/rw_test_7: no space left on device";
+        let line = serde_json::json!({ "ts": an_hour_ago().as_second(), "logger": "tls", "msg": "job failed", "error": error });
+        host.machine().docker.caddy_log = line.to_string();
+        let drift = certificate().check(&host).await.unwrap();
+        let wait = drift.wait.unwrap();
+        assert!(!wait.soon && wait.what.ends_with("(Caddy cannot keep it in its files)"), "{wait:?}");
+        assert!(wait.remedy.contains("no space left on device"), "{wait:?}");
+        assert_eq!(drift.changes.len(), 1, "Caddy tries such a job never again");
+    }
+
+    #[tokio::test]
     async fn once_the_attempt_has_failed_its_reason_is_told_at_once() {
         let host = FakeHost::debian();
         host.machine().run_mastodon_containers();

@@ -12,14 +12,20 @@ const LONGEST: usize = 300;
 /// Where Let's Encrypt says how it is.
 const AUTHORITY_STATUS: &str = "https://letsencrypt.status.io";
 
-/// The last attempt that failed with every issuer.
+/// What certmagic, Caddy's part for certificates, logs when an attempt has failed. After the first it tries again by itself.
+const FAILURES: [&str; 3] = ["will retry", "final attempt; giving up", "job failed"];
+
+/// What its errors have if nobody was asked, or what was given could not be kept: its steps with files, and where these are in the container.
+const OF_STORAGE: [&str; 5] = ["failed storage check", "unable to acquire lock", "saving assets", "caching certificate", " /data/caddy"];
+
+/// The last attempt that failed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
     kind: Kind,
     said: String,
 }
 
-/// What it is about, by the problem types of RFC 8555 §6.7.
+/// What it is about; of what the authority said, by the problem types of RFC 8555 §6.7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// A CAA record names other authorities.
@@ -28,6 +34,8 @@ enum Kind {
     RateLimited,
     /// The authority could not find or reach this machine under the name.
     Unreachable,
+    /// Caddy's own files: no space, read-only, or somebody else's.
+    Storage,
     /// The authority itself: down, or out of reach.
     Authority,
 }
@@ -63,6 +71,7 @@ impl Trouble {
             Kind::Forbidden => "a CAA record does not let Let's Encrypt issue it",
             Kind::RateLimited => "a rate limit of Let's Encrypt's is reached",
             Kind::Unreachable => "Let's Encrypt does not reach this machine under the name",
+            Kind::Storage => "Caddy cannot keep it in its files",
             Kind::Authority => "Let's Encrypt does not answer as it should",
         }
     }
@@ -80,6 +89,11 @@ impl Trouble {
                 "{name} must point to this machine, and ports 80 and 443 must be open also in front of it (Cloud Manager, Firewalls); \
                  Caddy then gets the certificate by itself within minutes, or at once with: sudo tootstrap install"
             ),
+            Kind::Storage => {
+                "make room for /opt/mastodon/caddy/data (df -h /opt/mastodon), have its file system writable and all of it root's,\n\
+                              then: sudo tootstrap install"
+                    .into()
+            }
             Kind::Authority => format!("nothing: Caddy gets the certificate by itself once the authority answers ({AUTHORITY_STATUS})"),
         };
         format!("{what}\nit said: {}", self.said)
@@ -97,20 +111,23 @@ async fn log_of_caddy(host: &dyn Probe) -> anyhow::Result<String> {
 
 fn last_of(log: &str, name: &str, since: Option<Timestamp>) -> Option<Trouble> {
     let after = since.map_or(0.0, |since| since.as_duration().as_secs_f64());
-    let about = format!("[{name}]");
+    let (about, job_about) = (format!("[{name}]"), format!("{name}: "));
     let lines = log.lines().rev().filter_map(|line| serde_json::from_str::<Line>(line).ok());
     // An attempt that a reload ended says nothing about the next one.
     let mut failures = lines.filter(|line| {
-        line.msg == "will retry" && line.logger.starts_with("tls.") && line.ts >= after && !line.error.contains("context canceled")
+        let of_certificates = line.logger == "tls" || line.logger.starts_with("tls.");
+        of_certificates && FAILURES.contains(&line.msg.as_str()) && line.ts >= after && !line.error.contains("context canceled")
     });
-    let line = failures.find(|line| line.error.contains(&about))?;
-    let said = line.error.replace(&format!("{about} "), "").trim_start_matches("Obtain: ").chars().take(LONGEST).collect();
+    let line = failures.find(|line| line.error.contains(&about) || line.error.starts_with(&job_about))?;
+    let said = line.error.trim_start_matches(&job_about).replace(&format!("{about} "), "");
+    let said = said.trim_start_matches("Obtain: ").chars().take(LONGEST).collect();
     Some(Trouble { kind: kind(&line.error), said })
 }
 
 fn kind(error: &str) -> Kind {
     let is = |problem: &str| error.contains(&format!("urn:ietf:params:acme:error:{problem}"));
     match error {
+        _ if OF_STORAGE.iter().any(|part| error.contains(part)) => Kind::Storage,
         _ if is("caa") => Kind::Forbidden,
         _ if is("rateLimited") => Kind::RateLimited,
         _ if ["connection", "dns", "unauthorized", "tls", "malformed", "incorrectResponse"].into_iter().any(is) => Kind::Unreachable,
@@ -152,12 +169,57 @@ mod tests {
     }
 
     #[test]
+    fn what_caddy_cannot_keep_is_its_storages_fault_and_not_the_authoritys() {
+        let job = |cause: &str| ("tls", "job failed", format!("{NAME}: obtaining certificate: {cause}"));
+        let attempt = |msg: &'static str, cause: &str| ("tls.obtain", msg, format!("[{NAME}] Obtain: {cause}"));
+        for ((logger, msg, error), kind, said) in [
+            (
+                job("failed storage check: open /data/caddy/rw_test_7: read-only file system - storage is probably misconfigured"),
+                Kind::Storage,
+                "obtaining certificate: failed storage check",
+            ),
+            (
+                job(&format!(
+                    "unable to acquire lock 'issue_cert_{NAME}': creating lock file: open /data/caddy/locks/x.lock: permission denied"
+                )),
+                Kind::Storage,
+                "obtaining certificate: unable to acquire lock",
+            ),
+            (
+                attempt("will retry", "saving assets: write /data/caddy/certificates/x: no space left on device"),
+                Kind::Storage,
+                "saving assets",
+            ),
+            (attempt("final attempt; giving up", "account: mkdir /data/caddy/acme: permission denied"), Kind::Storage, "account: mkdir"),
+            // A firewall of this machine's, and a job that failed at the authority.
+            (attempt("will retry", "dial tcp 172.65.32.248:443: connect: permission denied"), Kind::Authority, "dial tcp"),
+            (
+                job(&format!("[{NAME}] Obtain: HTTP 429 urn:ietf:params:acme:error:rateLimited")),
+                Kind::RateLimited,
+                "obtaining certificate: Obtain: HTTP",
+            ),
+        ] {
+            let line = serde_json::json!({ "ts": 5.0, "logger": logger, "msg": msg, "error": error }).to_string();
+            let trouble = last_of(&line, NAME, None).unwrap();
+            assert_eq!(trouble.kind, kind, "{error}");
+            assert!(trouble.said.starts_with(said), "{}", trouble.said);
+            assert_eq!(trouble.remedy(NAME).contains("make room for /opt/mastodon/caddy/data"), kind == Kind::Storage, "{error}");
+            assert!(last_of(&line, "fedi-test.org", None).is_none(), "{error}");
+        }
+    }
+
+    #[test]
     fn older_and_cancelled_attempts_and_other_names_do_not_count() {
         let error = format!("[{NAME}] Obtain: HTTP 503");
         let log = line(5.0, "will retry", &error);
         assert!(last_of(&log, NAME, Some(Timestamp::from_second(5).unwrap())).is_some());
         assert!(last_of(&log, NAME, Some(Timestamp::from_second(6).unwrap())).is_none());
         assert!(last_of(&log, "fedi-test.org", None).is_none());
-        assert!(last_of(&line(5.0, "will retry", &format!("[{NAME}] Obtain: context canceled")), NAME, None).is_none());
+        for (msg, error) in [
+            ("will retry", format!("[{NAME}] Obtain: context canceled")),
+            ("job failed", format!("{NAME}: obtaining certificate: unable to acquire lock 'issue_cert_{NAME}': context canceled")),
+        ] {
+            assert!(last_of(&line(5.0, msg, &error), NAME, None).is_none(), "{error}");
+        }
     }
 }
