@@ -82,8 +82,11 @@ impl Services {
     async fn start(&self, host: &dyn Host) -> anyhow::Result<()> {
         let _alone = UP.lock().await;
         let inputs = known::inputs(host.probe()).await?;
-        host.run(&compose().args(["up", "--detach", "--no-deps"]).args(self.names.iter().copied())).await?;
-        self.note(host, inputs).await
+        let up = host.run(&compose().args(["up", "--detach", "--no-deps"]).args(self.names.iter().copied())).await;
+        if let Err(error) = up {
+            return Err(self.with_last_words(host, error.into()).await);
+        }
+        self.note(host, inputs).await.with_context(|| format!("{self} started, but how they are defined could not be noted"))
     }
 
     /// Waits until all are healthy.
@@ -151,6 +154,15 @@ impl Services {
             }
         }
         Ok(())
+    }
+
+    /// Why they do not run, with what they said themselves. A stop has nothing to do with them.
+    async fn with_last_words(&self, host: &dyn Host, error: anyhow::Error) -> anyhow::Error {
+        if matches!(error.downcast_ref(), Some(HostError::Stopped)) {
+            return error;
+        }
+        let words = self.last_words(host).await;
+        error.context(format!("{self} did not become healthy; last lines of their logs:\n{}", words.trim_end()))
     }
 
     /// The last lines of containers that did not become healthy.
@@ -294,18 +306,12 @@ impl Resource for Services {
         if !unhealthy.is_empty() {
             host.run(&compose().arg("restart").args(unhealthy)).await?;
         }
-        let (healthy, remembered) = match self.start(host).await {
-            Ok(()) => tokio::join!(self.become_healthy(host), self.remember(host)),
-            Err(error) => (Err(error), Ok(())),
-        };
-        if let Err(error) = healthy {
-            if matches!(error.downcast_ref(), Some(HostError::Stopped)) {
-                return Err(error);
-            }
-            let words = self.last_words(host).await;
-            return Err(error).context(format!("{self} did not become healthy; last lines of their logs:\n{}", words.trim_end()));
+        self.start(host).await?;
+        let (healthy, remembered) = tokio::join!(self.become_healthy(host), self.remember(host));
+        match healthy {
+            Ok(()) => remembered,
+            Err(error) => Err(self.with_last_words(host, error).await),
         }
-        remembered
     }
 }
 

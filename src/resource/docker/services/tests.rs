@@ -161,6 +161,18 @@ async fn an_unhealthy_start_shows_the_log() {
 }
 
 #[tokio::test]
+async fn a_note_that_cannot_be_written_is_no_fault_of_the_containers() {
+    let host = machine();
+    host.fail_next("stamps/containers");
+    let text = format!("{:#}", STORES.apply(&host).await.unwrap_err());
+    assert!(
+        text.starts_with("containers db, redis started, but how they are defined could not be noted: injected trouble: write"),
+        "{text}"
+    );
+    assert!(!text.contains("healthy"), "{text}");
+}
+
+#[tokio::test]
 async fn a_project_that_compose_refuses_has_a_remedy() {
     let host = machine();
     host.machine().place("/opt/mastodon/compose.override.yaml", Kind::File, "broken", 0o644);
