@@ -90,7 +90,7 @@ fn pulls(plan: &mut Plan, with: &Inputs, ready: StepRef) -> Pulls {
         for earlier in before {
             step = step.after(*earlier, hour);
         }
-        step.patience(Patience { tries: 3, settle: Duration::ZERO, every: Duration::from_secs(5) }).add()
+        step.patience(Patience::settle(Duration::ZERO, Duration::from_secs(5)).tries(3)).add()
     };
     let caddy = (!with.settings.behind_proxy).then(|| pull("caddy", &images.caddy, &[]));
     let postgres = pull("postgres", &images.postgres, if one_by_one { caddy.as_slice() } else { &[] });

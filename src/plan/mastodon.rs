@@ -19,7 +19,12 @@ pub const BACK_PAGE: &str = "/opt/mastodon/caddy/site/back.html";
 /// Copies of other servers' media are kept a week.
 const MEDIA_DAYS: u32 = 7;
 /// Sidekiq and Rails boot within this even on the smallest machine.
-const BOOT: Patience = Patience::settle(Duration::from_mins(10), Duration::from_secs(2));
+const BOOT: Patience = starting(Duration::from_mins(10));
+
+/// For containers that start: each look runs a process in every one of them, next to what they do themselves.
+const fn starting(settle: Duration) -> Patience {
+    Patience::settle(settle, Duration::from_millis(500)).backing_off(Duration::from_secs(5))
+}
 
 /// Steps that others name.
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +37,8 @@ pub struct App {
 
 /// Adds the steps.
 pub fn add(plan: &mut Plan, with: &Inputs, base: &Base, docker: &Docker) -> App {
-    let stores = plan
-        .step("app/stores", Stores)
-        .needs([docker.project])
-        .needs(docker.stores)
-        .patience(Patience::settle(Duration::from_mins(5), Duration::from_secs(2)))
-        .add();
+    let stores =
+        plan.step("app/stores", Stores).needs([docker.project]).needs(docker.stores).patience(starting(Duration::from_mins(5))).add();
     let small = Sizing::of(&with.facts).small;
     let database = Database::new(&with.settings.images.mastodon_version, small);
     let database = plan.step("app/database", database).needs([stores, docker.mastodon]).needs(base.swap).add();

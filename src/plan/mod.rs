@@ -95,20 +95,29 @@ pub struct Patience {
     pub tries: u32,
     /// How long the check may still find a difference after an apply, or while it only waits.
     pub settle: Duration,
-    /// How often it looks meanwhile.
+    /// How long it waits between two looks meanwhile, at first.
     pub every: Duration,
+    /// What that doubles to, look by look: for a look that costs the machine something.
+    pub at_most: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { tries: 1, settle: Duration::ZERO, every: Duration::from_secs(1) }
+        Self::settle(Duration::ZERO, Duration::from_secs(1))
     }
 }
 
 impl Patience {
     /// Waits up to `settle` for the effect to show, looking each `every`.
     pub const fn settle(settle: Duration, every: Duration) -> Self {
-        Self { tries: 1, settle, every }
+        Self { tries: 1, settle, every, at_most: every }
+    }
+
+    /// Looks less and less often, in the end each `at_most`.
+    #[must_use]
+    pub const fn backing_off(mut self, at_most: Duration) -> Self {
+        self.at_most = at_most;
+        self
     }
 
     /// Tries apply this many times.

@@ -215,7 +215,7 @@ impl StepRun<'_> {
                     return (failed(&error), changes);
                 }
                 log::warn!("{}: try {tries} failed: {error:#}", self.step.id);
-                self.pause().await;
+                self.pause(self.step.patience.every).await;
             }
             merge_new(&mut changes, drift.changes);
         }
@@ -225,7 +225,7 @@ impl StepRun<'_> {
     /// waits for the operator never is.
     async fn settled(&self, applied: bool) -> anyhow::Result<Drift> {
         let deadline = Instant::now() + self.step.patience.settle;
-        let mut told = false;
+        let (mut told, mut pause) = (false, self.step.patience.every);
         loop {
             let drift = self.check().await;
             let worth_waiting = match &drift {
@@ -246,14 +246,15 @@ impl StepRun<'_> {
                 let what = wait.what.clone();
                 self.spans.events.emit(Event::Waiting { at: Timestamp::now(), id: self.step.id.clone(), what });
             }
-            self.pause().await;
+            self.pause(pause).await;
+            pause = (pause * 2).min(self.step.patience.at_most);
         }
     }
 
-    async fn pause(&self) {
+    async fn pause(&self, time: Duration) {
         let pause = async {
             tokio::select! {
-                () = tokio::time::sleep(self.step.patience.every) => {}
+                () = tokio::time::sleep(time) => {}
                 () = self.shared.stop.drain() => {}
             }
         };

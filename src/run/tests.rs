@@ -96,6 +96,21 @@ async fn tries_and_patience() {
     assert_eq!(outcomes(plan, Mode::Apply).await, [Outcome::Changed, failed("apply failed"), Outcome::Unchanged]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_look_that_costs_something_becomes_rarer() {
+    let often = Patience::settle(Duration::from_mins(1), Duration::from_millis(500));
+    // At 0, 0.5, 1.5, 3.5, 7.5, then each 5 s, and once more at the end.
+    for (patience, looks) in [(often, 121), (often.backing_off(Duration::from_secs(5)), 16)] {
+        let looked = Arc::default();
+        let mut plan = Plan::default();
+        plan.step("waits", Dummy { waits: true, needed: u32::MAX, looked: Arc::clone(&looked), ..Dummy::default() })
+            .patience(patience)
+            .add();
+        outcomes(plan, Mode::Apply).await;
+        assert_eq!(looked.load(Ordering::SeqCst), looks);
+    }
+}
+
 #[tokio::test]
 async fn a_wait_that_does_not_end_is_no_failure_and_blocks_nobody() {
     let mut plan = Plan::default();
