@@ -23,6 +23,15 @@ pub enum Method {
     Delete,
 }
 
+/// What a request carries.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// JSON.
+    Json(serde_json::Value),
+    /// Text of this media type.
+    Text(&'static str, String),
+}
+
 /// One request.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -34,8 +43,10 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// Value of `Authorization: Bearer`.
     pub bearer: Option<SecretString>,
-    /// JSON body.
-    pub json: Option<serde_json::Value>,
+    /// What it carries.
+    pub body: Option<Body>,
+    /// It only reads, though its method does not promise that (RFC 9110, §9.2.1: safe).
+    pub safe: bool,
     /// Connect here instead of to the name's address; the certificate is still checked against the name.
     pub connect_to: Option<SocketAddr>,
     /// Connect to this Unix socket; the URL's host is only named to it.
@@ -56,7 +67,8 @@ impl Request {
             url: url.into(),
             headers: Vec::new(),
             bearer: None,
-            json: None,
+            body: None,
+            safe: matches!(method, Method::Get | Method::Head),
             connect_to: None,
             socket: None,
             timeout: Duration::from_secs(20),
@@ -96,7 +108,21 @@ impl Request {
     /// JSON body.
     #[must_use]
     pub fn json(mut self, body: serde_json::Value) -> Self {
-        self.json = Some(body);
+        self.body = Some(Body::Json(body));
+        self
+    }
+
+    /// Text of this media type as body.
+    #[must_use]
+    pub fn text(mut self, media_type: &'static str, text: impl Into<String>) -> Self {
+        self.body = Some(Body::Text(media_type, text.into()));
+        self
+    }
+
+    /// It only reads, whatever its method.
+    #[must_use]
+    pub fn safe(mut self) -> Self {
+        self.safe = true;
         self
     }
 

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 pub(crate) use command::Stdin;
 pub use command::{Cmd, Output};
 pub use error::HostError;
-pub use http::{Method, Request, Response};
+pub use http::{Body, Method, Request, Response};
 pub use smtp::{RelayTrouble, Reply, Stage, Trial};
 
 /// Result of anything asked of the machine.
@@ -196,7 +196,7 @@ pub trait Probe: Send + Sync {
     async fn which(&self, program: &str) -> Option<PathBuf>;
     /// Runs a command that only reads. A non-zero exit is not an error here: look at [`Output::status`].
     async fn query(&self, cmd: &Cmd) -> Result<Output>;
-    /// Sends a GET or HEAD. Any status is an answer; only a failed exchange is an error.
+    /// Sends a request that only reads. Any status is an answer; only a failed exchange is an error.
     async fn get(&self, request: &Request) -> Result<Response>;
     /// Asks a name server.
     async fn dns(&self, question: &Question) -> Result<Answer>;

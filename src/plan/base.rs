@@ -81,8 +81,7 @@ pub(crate) fn package_names(with: &Inputs) -> Vec<String> {
 /// What Mastodon waits for: Docker, and no more. The pulls begin as soon as it is there.
 fn needed(with: &Inputs) -> Vec<String> {
     let (facts, settings) = (&with.facts, &with.settings);
-    // curl asks Caddy on its admin socket what it runs with.
-    let mut names = vec!["ca-certificates", "curl"];
+    let mut names = vec!["ca-certificates"];
     if settings.sudo_user.is_some() {
         names.push("sudo");
     }
@@ -129,7 +128,7 @@ mod tests {
             "base/resume: unit tootstrap-resume.service",
             "base/docker-source: repository docker (https://download.docker.com/linux/debian)",
             "base/index: index of Debian 11's packages",
-            "base/packages: packages ca-certificates curl sudo pigz docker-ce docker-ce-cli containerd.io docker-compose-plugin",
+            "base/packages: packages ca-certificates sudo pigz docker-ce docker-ce-cli containerd.io docker-compose-plugin",
             "base/swap: swap of 2048 MB",
             "base/user: sudo user alice",
         ];
@@ -151,7 +150,7 @@ mod tests {
             "base/resume-unit: file /etc/systemd/system/tootstrap-resume.service",
             "base/resume: unit tootstrap-resume.service",
             "base/index: index of Debian 11's packages",
-            "base/packages: packages ca-certificates curl",
+            "base/packages: packages ca-certificates",
         ];
         assert_eq!(ids(&with), expected);
     }

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::Machine;
-use crate::host::{Answer, Method, Question, Record, RecordType, Request, Response};
+use crate::host::{Answer, Body, Method, Question, Record, RecordType, Request, Response};
 
 const TOP_SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 53));
 const OTHER_SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 6));
@@ -164,7 +164,7 @@ fn filtered(account: &Account, request: &Request) -> Vec<Value> {
 }
 
 fn create_zone(account: &mut Account, request: &Request) -> Response {
-    let body = request.json.clone().unwrap_or_default();
+    let body = body_of(request);
     let domain = body["domain"].as_str().unwrap_or_default().to_owned();
     if account.elsewhere.contains(&domain) || account.zones.iter().any(|zone| zone.domain == domain) {
         return refuse(400, Some("domain"), "DNS zone already exists");
@@ -180,7 +180,7 @@ fn create_zone(account: &mut Account, request: &Request) -> Response {
 fn create_record(account: &mut Account, zone: &str, request: &Request) -> Response {
     let id = account.new_id();
     let Some(zone) = account.zone(zone) else { return refuse(404, None, "Not found") };
-    let body = with_id(request.json.clone().unwrap_or_default(), id);
+    let body = with_id(body_of(request), id);
     if body["name"] == "@" {
         return refuse(400, Some("name"), "Name contains invalid characters");
     }
@@ -194,10 +194,14 @@ fn create_record(account: &mut Account, zone: &str, request: &Request) -> Respon
 fn update_record(account: &mut Account, zone: &str, record: &str, request: &Request) -> Response {
     let found = account.zone(zone).and_then(|zone| zone.records.iter_mut().find(|found| found["id"].as_u64() == record.parse().ok()));
     let Some(record) = found else { return refuse(404, None, "Not found") };
-    for (key, value) in request.json.as_ref().and_then(Value::as_object).expect("a change is an object") {
+    for (key, value) in body_of(request).as_object().expect("a change is an object") {
         record[key] = value.clone();
     }
     good(record)
+}
+
+fn body_of(request: &Request) -> Value {
+    if let Some(Body::Json(body)) = &request.body { body.clone() } else { Value::Null }
 }
 
 fn with_id(mut body: Value, id: u64) -> Value {

@@ -29,8 +29,8 @@ pub(crate) use proxy::FakeProxy;
 pub(crate) use relay::FakeRelay;
 
 use super::{
-    Access, Account, Answer, Cmd, Host, HostError, Kind, LineSink, Method, Output, Probe, Question, RelayTrouble, Request, Response,
-    Result, Space, Stat, Stdin, Trial,
+    Access, Account, Answer, Cmd, Host, HostError, Kind, LineSink, Output, Probe, Question, RelayTrouble, Request, Response, Result, Space,
+    Stat, Stdin, Trial,
 };
 
 use crate::run::Stop;
@@ -115,6 +115,7 @@ const SITES: &[Site] = &[
     uplink::metadata,
     linode::site,
     docker::daemon,
+    docker::admin,
     proxy::site,
     inspection::site,
     docker::site,
@@ -263,7 +264,7 @@ impl Probe for FakeHost {
     }
 
     async fn get(&self, request: &Request) -> Result<Response> {
-        if !matches!(request.method, Method::Get | Method::Head) {
+        if !request.safe {
             return Err(HostError::Refused(format!("{:?} changes the world: use send, not get", request.method)));
         }
         Self::exchange(&mut self.machine(), request)
@@ -345,9 +346,10 @@ impl Host for FakeHost {
     }
 
     async fn send(&self, request: &Request) -> Result<Response> {
-        let mut machine = match request.method {
-            Method::Get | Method::Head => self.machine(),
-            changing => self.mutate(format!("{} {}", format!("{changing:?}").to_uppercase(), request.url))?,
+        let mut machine = if request.safe {
+            self.machine()
+        } else {
+            self.mutate(format!("{} {}", format!("{:?}", request.method).to_uppercase(), request.url))?
         };
         Self::exchange(&mut machine, request)
     }

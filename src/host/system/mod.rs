@@ -20,8 +20,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Access, Account, Answer, Cmd, Host, HostError, LineSink, Method, Output, Probe, Question, RelayTrouble, Request, Response, Result,
-    Space, Stat, Trial,
+    Access, Account, Answer, Cmd, Host, HostError, LineSink, Output, Probe, Question, RelayTrouble, Request, Response, Result, Space, Stat,
+    Trial,
 };
 pub use foreground::{become_command, hand_on};
 
@@ -96,7 +96,7 @@ impl Probe for System {
     }
 
     async fn get(&self, request: &Request) -> Result<Response> {
-        if !matches!(request.method, Method::Get | Method::Head) {
+        if !request.safe {
             return Err(HostError::Refused(format!("{:?} {} changes the world: a defect in tootstrap", request.method, request.url)));
         }
         self.web.exchange(request).await

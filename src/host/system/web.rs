@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder};
 use secrecy::ExposeSecret;
 
-use super::super::{HostError, Method, Request, Response, Result};
+use super::super::{Body, HostError, Method, Request, Response, Result};
 use super::lines::lock;
 
 /// Limit for a connection, with its TLS handshake.
@@ -55,9 +56,11 @@ impl Web {
         if let Some(token) = &request.bearer {
             outgoing = outgoing.bearer_auth(token.expose_secret());
         }
-        if let Some(body) = &request.json {
-            outgoing = outgoing.json(body);
-        }
+        outgoing = match &request.body {
+            None => outgoing,
+            Some(Body::Json(body)) => outgoing.json(body),
+            Some(Body::Text(media_type, text)) => outgoing.header(CONTENT_TYPE, *media_type).body(text.clone()),
+        };
         let incoming = outgoing.send().await?;
         let field = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
@@ -76,8 +79,9 @@ impl Web {
             return builder.no_proxy().resolve(&host, address).build();
         }
         if let Some(path) = &purpose.socket {
-            // No TLS is spoken there, so no roots are needed.
-            builder = builder.no_proxy().tls_certs_only([]).unix_socket(path.clone());
+            // No TLS is spoken there, so no roots are needed; and whoever listens may begin anew at any time, which a kept connection would
+            // not survive.
+            builder = builder.no_proxy().tls_certs_only([]).pool_max_idle_per_host(0).unix_socket(path.clone());
         }
         if purpose.only_v4 {
             builder = builder.local_address(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
@@ -177,6 +181,16 @@ mod tests {
         assert_eq!((response.status, response.header("location"), response.text().as_str()), (301, Some("/x"), "hi"));
         let asked = lock(&seen).join("");
         assert!(asked.contains("authorization: Bearer secret\r\n") && asked.contains("x-filter: {}\r\n"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn a_text_is_sent_as_what_it_is_and_a_host_may_be_without_name() {
+        let (address, seen) = serve("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+        let request = Request::new(Method::Post, format!("http://{address}/adapt")).text("text/caddyfile", "a site").header("Host", "");
+        assert_eq!(Web::default().exchange(&request).await.unwrap().status, 200);
+        let asked = lock(&seen).join("");
+        assert!(asked.contains("host: \r\n") && asked.contains("content-type: text/caddyfile\r\n"), "{asked}");
+        assert!(asked.ends_with("\r\n\r\na site"), "{asked}");
     }
 
     #[tokio::test]

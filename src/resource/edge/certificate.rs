@@ -5,12 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use anyhow::Context;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::super::{Change, Drift, Resource};
-use super::reload;
+use super::admin;
 use super::trouble::Trouble;
 use crate::host::{Host, HostError, Method, Probe, Request};
 use crate::settings::DomainName;
@@ -94,9 +95,9 @@ impl Resource for Certificate {
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
-        // Before the reload: its failure may be logged while the command ends.
+        // Before it loads: a failure may be logged before it answers.
         let now = Timestamp::now();
-        host.run(&reload(true)).await?;
+        admin::load(host, true).await.context("cannot have Caddy ask for the certificate again")?;
         // The first time is the one that counts.
         let _kept = self.asked.set(now);
         Ok(())
@@ -138,12 +139,13 @@ mod tests {
     async fn after_a_failure_asked_for_once_a_run_and_then_waited_for() {
         let host = FakeHost::debian();
         host.machine().run_mastodon_containers();
+        host.machine().place_caddyfile("");
         host.machine().docker.certificates.insert("social.fedi-test.org".into());
         host.machine().docker.caddy_log = failure("www.social.fedi-test.org", an_hour_ago());
         let certificate = certificate();
         assert_eq!(certificate.check(&host).await.unwrap().changes.len(), 1);
         certificate.apply(&host).await.unwrap();
-        assert!(host.take_log()[0].ends_with("--address unix//run/caddy/admin.sock --force"));
+        assert_eq!(host.take_log(), ["POST http://caddy/load"]);
         let drift = certificate.check(&host).await.unwrap();
         assert!(drift.changes.is_empty());
         assert_eq!(drift.wait.unwrap().what, "the certificate for www.social.fedi-test.org");
@@ -170,6 +172,7 @@ mod tests {
     async fn once_the_attempt_has_failed_its_reason_is_told_at_once() {
         let host = FakeHost::debian();
         host.machine().run_mastodon_containers();
+        host.machine().place_caddyfile("");
         host.machine().docker.issues = false;
         let certificate = certificate();
         let before = failure("social.fedi-test.org", an_hour_ago());

@@ -1,5 +1,6 @@
 //! Docker with Compose, Mastodon's containers, and who listens. The database and Rails are in [`mastodon`].
 
+mod caddy;
 mod mastodon;
 mod redis;
 
@@ -14,6 +15,7 @@ use crate::facts::DOCKER_PACKAGES;
 use crate::resource::docker::api::SOCKET;
 use crate::resource::stamp::hex;
 
+pub(super) use caddy::admin;
 pub(crate) use mastodon::{FakeUser, Tables};
 
 /// What `compose.yaml` defines.
@@ -82,7 +84,7 @@ pub(crate) struct Docker {
     /// What Caddy logged.
     pub(crate) caddy_log: String,
     /// What Caddy runs with.
-    loaded: String,
+    loaded: serde_json::Value,
 }
 
 /// A container.
@@ -123,7 +125,7 @@ impl Default for Docker {
             unnamed_images: 0,
             config_asked: 0,
             caddy_log: String::new(),
-            loaded: String::new(),
+            loaded: serde_json::Value::Null,
         }
     }
 }
@@ -131,7 +133,9 @@ impl Default for Docker {
 impl Machine {
     /// Docker from its own repository, running.
     pub(crate) fn install_docker(&mut self) {
-        DOCKER_PACKAGES.iter().chain(&["curl"]).for_each(|package| self.install(package));
+        for package in DOCKER_PACKAGES {
+            self.install(package);
+        }
     }
 
     /// Docker with every container of the project running.
@@ -190,18 +194,6 @@ impl Machine {
         }
     }
 
-    /// What Caddy would load now, as JSON.
-    fn caddy_files(&self) -> String {
-        let custom = Path::new("/opt/mastodon/caddy/custom");
-        let sites = self
-            .children(custom)
-            .into_iter()
-            .filter(|name| name.split('.').next_back() == Some("caddy"))
-            .map(|name| self.text(custom.join(name)));
-        let files: Vec<_> = std::iter::once(self.text("/opt/mastodon/caddy/conf/Caddyfile")).chain(sites).collect();
-        serde_json::json!({ "files": files }).to_string()
-    }
-
     /// Hash of a service's definition: everything in the project that could be part of it.
     fn hash(&self, service: &str) -> String {
         let mut hash = Sha256::new();
@@ -217,10 +209,6 @@ impl Machine {
 pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
     match cmd.argv().as_slice() {
         ["ss", "-H", "-ltnp", "( sport = :80 or sport = :443 )"] => Some(Reply::read(machine.docker.listeners.clone())),
-        ["curl", "--silent", "--fail", "--max-time", _, "--header", "Host;", "--unix-socket", "/opt/mastodon/caddy/run/admin.sock", _] => {
-            let runs = machine.service_runs("caddy");
-            Some(if runs { Reply::read(machine.docker.loaded.clone()) } else { Reply::read("").status(7, "") })
-        }
         ["sync", "/opt/mastodon/postgres/17/pg_hba.conf"] => Some(Reply::changed("")),
         ["sync", "--file-system", path] | ["sync", "--file-system", path, CONTAINERD] if *path == machine.docker.root => {
             Some(Reply::changed(""))
@@ -324,7 +312,6 @@ fn engine(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
             let passes = id.strip_suffix("-id").is_some_and(|service| machine.docker.early.contains(service));
             Some(Reply::read("").status(i32::from(!passes), ""))
         }
-        ["exec", "caddy-id", "caddy", "adapt", ..] => Some(Reply::read(machine.caddy_files())),
         ["exec", "--interactive", "db-id", "psql", ..] => Some(mastodon::psql(machine, cmd)),
         ["exec", "db-id", "pg_dump", "--format=custom", "--username", "mastodon", "mastodon"] => Some(mastodon::pg_dump(machine)),
         ["exec", "--interactive", "db-id", "pg_restore", option] => Some(mastodon::pg_restore(machine, cmd, option)),
@@ -387,13 +374,6 @@ fn compose(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Option<Reply> {
         ["exec", "-T", service, ..] if *service != "-e" && !machine.service_runs(service) => Some(not_running(service)),
         ["exec", "-T", "-e", _, "web", "tootctl", words @ ..] => {
             Some(if machine.service_runs("web") { mastodon::tootctl(machine, words)? } else { not_running("web") })
-        }
-        ["exec", "-T", "caddy", "caddy", "reload", options @ ..] => {
-            machine.docker.loaded = machine.caddy_files();
-            if options.contains(&"--force") {
-                obtain(machine);
-            }
-            Some(Reply::changed(""))
         }
         ["run", "--rm", "-T", "--no-deps", "--entrypoint", "redis-check-aof", "redis", options @ ..] => redis::check(machine, cmd, options),
         ["run", "--rm", "-T", "--no-deps", words @ ..] => mastodon::run(machine, cmd, words),
