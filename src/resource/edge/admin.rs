@@ -40,7 +40,7 @@ struct Refusal {
 /// # Errors
 /// This machine cannot ask it.
 pub(super) async fn running(host: &dyn Probe) -> anyhow::Result<Option<Value>> {
-    ask(host, &request(Method::Get, "/config/")).await
+    Ok(ask(host, &request(Method::Get, "/config/")).await?.map(without_own_name))
 }
 
 /// What this Caddyfile, and the files that it imports, mean to Caddy. `None`: it does not answer, or refuses them.
@@ -49,7 +49,23 @@ pub(super) async fn running(host: &dyn Probe) -> anyhow::Result<Option<Value>> {
 /// This machine cannot ask it.
 pub(super) async fn meaning(host: &dyn Probe, caddyfile: &str) -> anyhow::Result<Option<Value>> {
     let adapted: Option<Adapted> = ask(host, &carrying(caddyfile, "/adapt").safe()).await?;
-    Ok(adapted.map(|adapted| adapted.result))
+    Ok(adapted.map(|adapted| without_own_name(adapted.result)))
+}
+
+/// Every file server hides the Caddyfile, under the name that Caddy knows it by: one that it was sent has another than the one that it read
+/// when it started (modules/caddyhttp/fileserver/caddyfile.go).
+fn without_own_name(mut config: Value) -> Value {
+    match &mut config {
+        Value::Object(fields) => {
+            if let Some(Value::Array(hidden)) = fields.get_mut("hide") {
+                hidden.retain(|file| file.as_str().is_none_or(|file| file.rsplit('/').next() != Some("Caddyfile")));
+            }
+            fields.values_mut().for_each(|value| *value = without_own_name(value.take()));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| *value = without_own_name(value.take())),
+        _ => {}
+    }
+    config
 }
 
 /// Makes Caddy load its files. `anew`: also if nothing has changed, which ends its back-off at the certificate authority (testbed.md §6).
@@ -96,6 +112,13 @@ mod tests {
         let host = FakeHost::debian();
         host.machine().place_caddyfile(caddyfile);
         host
+    }
+
+    #[test]
+    fn the_name_that_caddy_hides_its_file_by_is_no_difference() {
+        let with = |hidden: &[&str]| without_own_name(serde_json::json!({"apps": [{"handler": "file_server", "hide": hidden}]}));
+        assert_eq!(with(&["/etc/caddy/Caddyfile"]), with(&["./Caddyfile"]));
+        assert_ne!(with(&["/srv/secret", "./Caddyfile"]), with(&["./Caddyfile"]));
     }
 
     #[tokio::test]
