@@ -47,7 +47,7 @@ pub(super) async fn attempt(trial: &Trial) -> Result<()> {
     if !talk.hello(trial).await?.offers("STARTTLS", None) {
         return Err(RelayTrouble::NoStartTls);
     }
-    talk.command(Stage::Encryption, "STARTTLS", 220).await?;
+    talk.command(Stage::Encryption, "STARTTLS").await?;
     let mut talk = Talk::new(secure(trial, talk.bare()?).await?);
     let offer = talk.hello(trial).await?;
     talk.sign_in_and_ask(trial, &offer).await
@@ -113,11 +113,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
     }
 
     async fn greeting(&mut self) -> Result<()> {
-        self.expect(Stage::Greeting, 220).await.map(drop)
+        self.expect(Stage::Greeting).await.map(drop)
     }
 
     async fn hello(&mut self, trial: &Trial) -> Result<Reply> {
-        self.command(Stage::Hello, &format!("EHLO {}", trial.own_name), 250).await
+        self.command(Stage::Hello, &format!("EHLO {}", trial.own_name)).await
     }
 
     async fn sign_in_and_ask(&mut self, trial: &Trial, offer: &Reply) -> Result<()> {
@@ -126,32 +126,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         }
         let words = SecretString::from(format!("\0{}\0{}", trial.login, trial.password.expose_secret()));
         let line = SecretString::from(format!("AUTH PLAIN {}", BASE64_STANDARD.encode(words.expose_secret())));
-        self.command(Stage::Login, line.expose_secret(), 235).await?;
-        self.command(Stage::Sender, &format!("MAIL FROM:<{}>", trial.from), 250).await?;
-        self.command(Stage::Recipient, &format!("RCPT TO:<{}>", trial.to), 250).await?;
+        self.command(Stage::Login, line.expose_secret()).await?;
+        self.command(Stage::Sender, &format!("MAIL FROM:<{}>", trial.from)).await?;
+        self.command(Stage::Recipient, &format!("RCPT TO:<{}>", trial.to)).await?;
         // All that was to be known is known.
-        let _gone = self.command(Stage::Recipient, "RSET", 250).await;
-        let _gone = self.command(Stage::Recipient, "QUIT", 221).await;
+        let _gone = self.command(Stage::Recipient, "RSET").await;
+        let _gone = self.command(Stage::Recipient, "QUIT").await;
         Ok(())
     }
 
-    async fn command(&mut self, stage: Stage, line: &str, wanted: u16) -> Result<Reply> {
+    async fn command(&mut self, stage: Stage, line: &str) -> Result<Reply> {
         let line = SecretString::from(format!("{line}\r\n"));
         let sent = async {
             self.stream.write_all(line.expose_secret().as_bytes()).await?;
             self.stream.flush().await
         };
         sent.await.map_err(|error| RelayTrouble::Broken { stage, reason: error.to_string() })?;
-        self.expect(stage, wanted).await
+        self.expect(stage).await
     }
 
-    async fn expect(&mut self, stage: Stage, wanted: u16) -> Result<Reply> {
+    /// The answer, if it is a yes: the first digit decides (RFC 5321 §4.2.1), so that 251 is one as well (§4.3.2).
+    async fn expect(&mut self, stage: Stage) -> Result<Reply> {
         let reply = match timeout(REPLY_LIMIT, read(&mut self.stream)).await {
             Err(_) => return Err(RelayTrouble::Broken { stage, reason: format!("no answer within {} s", REPLY_LIMIT.as_secs()) }),
             Ok(Err(error)) => return Err(RelayTrouble::Broken { stage, reason: error.to_string() }),
             Ok(Ok(reply)) => reply,
         };
-        if reply.code == wanted { Ok(reply) } else { Err(RelayTrouble::Refused { stage, reply }) }
+        if reply.code / 100 == 2 { Ok(reply) } else { Err(RelayTrouble::Refused { stage, reply }) }
     }
 }
 
@@ -234,7 +235,7 @@ mod tests {
             "250-relay\r\n250-AUTH LOGIN PLAIN\r\n250 8BITMIME\r\n",
             "235 ok\r\n",
             "250 ok\r\n",
-            "250 ok\r\n",
+            "251 User not local; will forward to <b@b.org>\r\n",
             "250 ok\r\n",
             "221 bye\r\n",
         ];
@@ -253,6 +254,7 @@ mod tests {
             (&[OFFER, "235 ok\r\n", "553 not yours\r\n"], Stage::Sender, "553 not yours"),
             (&[OFFER, "235 ok\r\n", "250 ok\r\n", "554 5.7.1 Relay access denied\r\n"], Stage::Recipient, "554 5.7.1 Relay access denied"),
             (&["421 busy\r\n"], Stage::Hello, "421 busy"),
+            (&[OFFER, "334 go on\r\n"], Stage::Login, "334 go on"),
         ] {
             let Err(RelayTrouble::Refused { stage: found, reply }) = dialogue(answers).await.0 else { panic!("{shown}") };
             assert_eq!((found, reply.to_string().as_str()), (stage, shown));
