@@ -228,7 +228,7 @@ impl Set {
 
 /// The first of the provider's ports that is open; if none is, the first of all, whose trouble is then told.
 fn best_port(preset: Option<&Preset>, ports: &BTreeMap<u16, bool>) -> u16 {
-    let wanted = preset.map_or(&[587, 465, 2525, 25][..], |preset| preset.ports);
+    let wanted = preset.map_or(&mail::PORTS[..], |preset| preset.ports);
     let open = wanted.iter().find(|port| ports.get(port) == Some(&true));
     open.or(wanted.first()).copied().unwrap_or(587)
 }
@@ -251,9 +251,9 @@ fn told(Setback { what, why, remedy }: &Setback) -> anyhow::Error {
 
 /// SPF, DKIM and DMARC, each with what to do in one line.
 async fn tell_standing(smtp: &Smtp, probe: &dyn Probe) -> String {
+    let mut text = String::new();
     let from = mail::address(&smtp.from);
     let domain = from.rsplit_once('@').map_or(from, |(_, domain)| domain);
-    let mut text = String::new();
     for standing in mail::standing(domain, Preset::of_server(smtp.server.as_str()), probe).await {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{:<5} {}", standing.name, standing.says);

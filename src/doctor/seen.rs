@@ -119,16 +119,8 @@ pub struct Mail {
     pub relay: Option<(String, u16)>,
     /// Who was tried.
     pub host: String,
-    /// Whether each port can be connected to. Empty: its name was not found.
+    /// Whether each port that was tried can be connected to. Empty: its name was not found.
     pub ports: BTreeMap<u16, bool>,
-}
-
-impl Mail {
-    /// Those that can be connected to, in words.
-    pub(super) fn open(&self) -> String {
-        let open: Vec<_> = self.ports.iter().filter(|(_, open)| **open).map(|(port, _)| port.to_string()).collect();
-        if open.is_empty() { "none".into() } else { open.join(", ") }
-    }
 }
 
 /// The site's answers.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Preset, open};
+use super::{PORTS, Preset, closed, open};
 use crate::host::{RelayTrouble, Stage, Trial};
 use crate::report::harmless;
 
@@ -68,28 +68,35 @@ pub fn explain(trouble: &RelayTrouble, trial: &Trial, ports: &BTreeMap<u16, bool
     Setback { what, why: one_line(&why), remedy }
 }
 
+/// One closed port says little: the relay may not listen there. Several beside one that answers are how a host's filter looks.
 fn silent(trial: &Trial, ports: &BTreeMap<u16, bool>) -> (String, String, String) {
     let Trial { server, port, .. } = trial;
     let what = format!("port {port} of {server} cannot be reached from here");
-    let blocked: Vec<_> = [25, 465, 587].into_iter().filter(|port| ports.get(port) == Some(&false)).map(|port| port.to_string()).collect();
-    match other_port(ports, *port) {
-        Some(other) if !blocked.is_empty() => (
+    let are_closed = ports.values().filter(|open| !**open).count();
+    let Some(other) = other_port(ports, *port) else {
+        let tried = if are_closed > 1 { format!("; so are all that were tried: {}", closed(ports)) } else { String::new() };
+        return (
             what,
-            format!("your host blocks mail: {} do not answer, {} does; Linode does so on new accounts", blocked.join(", "), open(ports)),
-            format!("give --port {other}; or have your host open the others (a ticket)"),
-        ),
-        Some(other) => (what, format!("of its ports open from here: {}", open(ports)), format!("give --port {other}")),
-        None => (
-            what,
-            "none of 25, 465, 587 and 2525 answers: the relay is down, or your host blocks mail, as Linode does on new accounts".to_owned(),
-            "have your host open them (a ticket), or take a relay with another port".to_owned(),
-        ),
-    }
+            format!("it is closed or filtered{tried}"),
+            "are name and port those that the provider gives? if so, ask your host whether it blocks mail (Linode does on new accounts), \
+             or give a relay with another port, such as 2525"
+                .to_owned(),
+        );
+    };
+    let why = if are_closed > 1 {
+        format!(
+            "your host seems to block mail, as Linode does on new accounts: of the same relay {} does not answer, {} does",
+            closed(ports),
+            open(ports)
+        )
+    } else {
+        format!("it is closed or filtered; open from here: {}", open(ports))
+    };
+    (what, why, format!("give --port {other}"))
 }
 
 fn other_port(ports: &BTreeMap<u16, bool>, port: u16) -> Option<u16> {
-    let is_open = |other: &u16| *other != port && ports.get(other) == Some(&true);
-    [587, 465, 2525, 25].into_iter().find(is_open)
+    PORTS.into_iter().find(|other| *other != port && ports.get(other) == Some(&true))
 }
 
 fn refused(stage: Stage, said: &str, trial: &Trial, preset: Option<&Preset>) -> (String, String, String) {
@@ -144,8 +151,8 @@ mod tests {
     use super::*;
     use crate::host::Reply;
 
-    fn told(trouble: &RelayTrouble, port: u16, open: &[u16]) -> String {
-        let trial = Trial {
+    fn trial(port: u16) -> Trial {
+        Trial {
             server: "smtp.postmarkapp.com".into(),
             port,
             own_name: "a.org".into(),
@@ -153,10 +160,23 @@ mod tests {
             password: "hunter22".into(),
             from: "a@a.org".into(),
             to: "b@b.org".into(),
-        };
+        }
+    }
+
+    fn told(trouble: &RelayTrouble, port: u16, open: &[u16]) -> String {
         let ports = [25, 465, 587, 2525].into_iter().map(|port| (port, open.contains(&port))).collect();
-        let Setback { what, why, remedy } = explain(trouble, &trial, &ports);
+        let Setback { what, why, remedy } = explain(trouble, &trial(port), &ports);
         format!("{what} / {why} / {remedy}")
+    }
+
+    #[test]
+    fn nobody_is_accused_for_what_was_not_tried() {
+        let trial = Trial { server: "smtp.b.org".into(), ..trial(587) };
+        for ports in [BTreeMap::new(), [(587, false)].into()] {
+            let Setback { why, remedy, .. } = explain(&RelayTrouble::Silent, &trial, &ports);
+            assert_eq!(why, "it is closed or filtered");
+            assert!(remedy.contains("are name and port those that the provider gives?"), "{remedy}");
+        }
     }
 
     #[test]
@@ -168,9 +188,20 @@ mod tests {
                 RelayTrouble::Silent,
                 587,
                 &[2525],
-                &["port 587", "your host blocks mail: 25, 465, 587 do not answer, 2525 does", "--port 2525"],
+                &["port 587", "seems to block mail", "25, 465, 587 does not answer, 2525 does", "give --port 2525"],
             ),
-            (RelayTrouble::Silent, 587, &[], &["none of 25, 465, 587 and 2525", "ticket"]),
+            (
+                RelayTrouble::Silent,
+                587,
+                &[25, 465, 2525],
+                &["/ it is closed or filtered; open from here: 25, 465, 2525 /", "give --port 2525"],
+            ),
+            (
+                RelayTrouble::Silent,
+                587,
+                &[],
+                &["closed or filtered; so are all that were tried: 25, 465, 587, 2525 /", "whether it blocks mail"],
+            ),
             (RelayTrouble::Unreachable("connection refused".into()), 25, &[587], &["refuses connections on port 25", "--port 587"]),
             (RelayTrouble::SpeaksTls, 587, &[587], &["TLS from the start on port 587", "--port 465"]),
             (RelayTrouble::NoTls, 465, &[465], &["does not speak TLS from the start", "--port 587"]),

@@ -5,7 +5,7 @@ mod message;
 mod presets;
 mod sender;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use futures_util::future::join_all;
@@ -18,26 +18,37 @@ pub use sender::{Advice, Standing, standing};
 use crate::host::{Probe, Question, RecordType, Trial};
 use crate::settings::{Settings, Smtp};
 
-/// Ports that relays listen on.
-const PORTS: [u16; 4] = [25, 465, 587, 2525];
+/// Ports that relays listen on for clients, the one to try first before the others: 587 (RFC 6409), its doubles for those whose host blocks it,
+/// 465 (TLS from the start, RFC 8314), and 25, which is for relays among each other.
+pub const PORTS: [u16; 5] = [587, 2587, 2525, 465, 25];
 
-/// Which ports of a relay can be connected to from here. Empty: its name has no address.
+/// Which ports of a relay can be connected to from here: those that its provider names, or all that relays have; `also` besides. Empty: its name
+/// has no address.
 pub async fn ports(server: &str, also: Option<u16>, probe: &dyn Probe) -> BTreeMap<u16, bool> {
     // Containers reach the world over IPv4 alone.
     let question = Question { server: None, name: server.to_owned(), kind: RecordType::A };
     let answer = probe.dns(&question).await.unwrap_or_default();
     let address = answer.answers.iter().filter(|record| record.kind == RecordType::A).find_map(|record| record.data.parse().ok());
     let Some(address) = address else { return BTreeMap::new() };
-    let mut all = PORTS.to_vec();
-    all.extend(also.filter(|port| !PORTS.contains(port)));
+    let known = Preset::of_server(server).map_or(&PORTS[..], |preset| preset.ports);
+    let all: BTreeSet<_> = known.iter().copied().chain(also).collect();
     let tried = all.into_iter().map(|port| async move { (port, probe.connects(SocketAddr::new(address, port)).await) });
     join_all(tried).await.into_iter().collect()
 }
 
 /// Those that are open, in words.
 pub fn open(ports: &BTreeMap<u16, bool>) -> String {
-    let open: Vec<_> = ports.iter().filter(|(_, open)| **open).map(|(port, _)| port.to_string()).collect();
-    if open.is_empty() { "none".into() } else { open.join(", ") }
+    in_words(ports.iter().filter(|(_, open)| **open))
+}
+
+/// Those that are not.
+pub fn closed(ports: &BTreeMap<u16, bool>) -> String {
+    in_words(ports.iter().filter(|(_, open)| !**open))
+}
+
+fn in_words<'a>(ports: impl Iterator<Item = (&'a u16, &'a bool)>) -> String {
+    let ports: Vec<_> = ports.map(|(port, _)| port.to_string()).collect();
+    if ports.is_empty() { "none".into() } else { ports.join(", ") }
 }
 
 /// The address in `Name <address>`.

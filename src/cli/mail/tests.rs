@@ -14,7 +14,7 @@ fn set(provider: Option<&str>, server: Option<&str>) -> Set {
 }
 
 fn open(ports: &[u16]) -> BTreeMap<u16, bool> {
-    [25, 465, 587, 2525].into_iter().map(|port| (port, ports.contains(&port))).collect()
+    mail::PORTS.into_iter().map(|port| (port, ports.contains(&port))).collect()
 }
 
 #[test]
@@ -116,7 +116,7 @@ async fn the_dialogue_decides_and_its_refusal_has_five_parts() {
 
     let blocked = Smtp { port: 25, ..smtp };
     let setback = tried(&settings, &blocked, &to, &open(&[2525]), &host).await.unwrap_err();
-    assert!(setback.why.contains("your host blocks mail"), "{setback:?}");
+    assert!(setback.why.contains("your host seems to block mail"), "{setback:?}");
 }
 
 #[tokio::test]
@@ -129,6 +129,12 @@ async fn ports_are_tried_where_the_name_leads() {
     let ports = mail::ports("smtp.example.org", Some(26), &host).await;
     assert_eq!(mail::open(&ports), "26, 2525");
     assert_eq!(best_port(None, &ports), 2525);
+    assert_eq!(best_port(Preset::named("ses"), &open(&[2587, 465])), 2587);
+
+    let postmark = Record { name: "smtp.postmarkapp.com".into(), kind: RecordType::A, ttl: 60, data: "203.0.113.26".into() };
+    host.machine().dns.insert("smtp.postmarkapp.com A".into(), Answer { answers: vec![postmark], ..Answer::default() });
+    let ports = mail::ports("smtp.postmarkapp.com", None, &host).await;
+    assert_eq!(mail::closed(&ports), "25, 587, 2525", "those that it names, and no others");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! THE table of known causes: what was seen of each, what it is in plain words, what to do. A new cause is a row here and a line in its tests.
 
 use super::{Cause, Grade, Seen, Sign};
+use crate::mail;
 use crate::report::Outcome;
 
 #[cfg(test)]
@@ -135,16 +136,16 @@ pub static CAUSES: &[Cause] = &[
         "give the right ones: sudo tootstrap mail set"),
     cause!("mail/tls", Wrong, "the mail relay and this server do not agree on encryption: the port is the wrong one",
         |s| said(s, "sidekiq", &["wrong version number", "SMTPUnsupportedCommand (STARTTLS"]),
-        "465 means TLS from the start, 587 and 2525 STARTTLS: sudo tootstrap mail set finds the port"),
+        "465 means TLS from the start, every other port STARTTLS: sudo tootstrap mail set finds the port"),
     cause!("mail/sender", Wrong, "the mail relay refuses the sender's address",
         |s| said(s, "sidekiq", &["Sender address rejected", "sender not verified", "Sender identity", "550 5.7.1"]),
         "make the sender known to the relay, or set one that is: sudo tootstrap mail set --from ADDRESS"),
-    cause!("mail/blocked", Wrong, "the mail relay cannot be reached on its port: many hosts block mail ports",
+    cause!("mail/blocked", Wrong, "the mail relay cannot be reached on its port: it is closed there, or blocked on the way (many hosts do that)",
         mail_blocked,
-        "use another port of the relay: sudo tootstrap set smtp.port 2525; or ask your host to open it"),
+        "give another port, or another relay: sudo tootstrap mail set --server NAME --port PORT; or ask your host to open it"),
     cause!("mail/ports", Note, "some mail ports are blocked on the way out",
         |s| if s.mail.relay.is_none() && s.mail.ports.values().any(|open| !open) {
-            vec![format!("of 25, 465, 587 and 2525 at {} open: {}", s.mail.host, s.mail.open()).into()] } else { vec![] },
+            vec![format!("at {} open: {}; closed: {}", s.mail.host, mail::open(&s.mail.ports), mail::closed(&s.mail.ports)).into()] } else { vec![] },
         "choose a port that is open for the relay"),
     cause!("mail/none", Note, "no mail is sent: nobody can confirm an address or reset a password",
         |s| if s.site.is_some() && s.mail.relay.is_none() { vec!["no mail relay is set".into()] } else { vec![] },
@@ -257,7 +258,11 @@ fn mail_blocked(seen: &Seen) -> Vec<Sign> {
     if seen.mail.ports.get(port) != Some(&false) {
         return Vec::new();
     }
-    vec![format!("{server} does not accept connections on {port}; of 25, 465, 587 and 2525 open: {}", seen.mail.open()).into()]
+    let other = mail::PORTS.iter().find(|other| seen.mail.ports.get(other) == Some(&true));
+    vec![Sign {
+        what: format!("{server} does not accept connections on {port}; open: {}", mail::open(&seen.mail.ports)),
+        remedy: other.map(|other| format!("sudo tootstrap mail set --server {server} --port {other}")),
+    }]
 }
 
 fn wrong_answer(answer: Option<&Result<u16, String>>) -> Vec<Sign> {

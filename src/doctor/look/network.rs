@@ -3,19 +3,18 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::super::{Clock, Mail, Seen, Web};
 use super::ask;
 use crate::host::{Cmd, HostError, Method, Probe, Question, RecordType, Request};
+use crate::mail;
 use crate::settings::Settings;
 
 /// Whose answers carry the date. The second is asked without TLS, which fails where the clock is far off.
 const CLOCKS: [&str; 2] = ["https://acme-v02.api.letsencrypt.org/directory", "http://deb.debian.org/"];
-/// A relay that listens on every port of mail, tried where the site has none yet.
+/// A relay that listens on most ports of mail, tried where the site has none yet.
 const EXAMPLE_RELAY: &str = "smtp.mailgun.org";
-const MAIL_PORTS: [u16; 4] = [25, 465, 587, 2525];
 
 /// What was seen of the network.
 pub(super) struct Network {
@@ -33,7 +32,7 @@ impl Network {
 }
 
 pub(super) async fn look(host: &dyn Probe, settings: Option<&Settings>, at: Timestamp) -> Network {
-    let (resolver, clock, mail, web) = tokio::join!(resolver(host), clock(host, at), mail(host, settings), web(host, settings));
+    let (resolver, clock, mail, web) = tokio::join!(resolver(host), clock(host, at), mail_ports(host, settings), web(host, settings));
     Network { resolver, clock, mail, web }
 }
 
@@ -64,19 +63,11 @@ async fn clock(host: &dyn Probe, at: Timestamp) -> Clock {
     Clock::default()
 }
 
-async fn mail(host: &dyn Probe, settings: Option<&Settings>) -> Mail {
+async fn mail_ports(host: &dyn Probe, settings: Option<&Settings>) -> Mail {
     let relay = settings.and_then(|settings| settings.smtp.as_ref()).map(|smtp| (smtp.server.to_string(), smtp.port));
     let name = relay.as_ref().map_or(EXAMPLE_RELAY.to_owned(), |(server, _)| server.clone());
-    let address = addresses(host, &name, RecordType::A).await.into_iter().next();
-    let mut ports: BTreeSet<_> = MAIL_PORTS.into();
-    ports.extend(relay.iter().map(|(_, port)| *port));
-    let open = match address {
-        Some(address) => {
-            join_all(ports.iter().map(|port| async move { (*port, host.connects(SocketAddr::new(address, *port)).await) })).await
-        }
-        None => Vec::new(),
-    };
-    Mail { relay, host: name, ports: open.into_iter().collect() }
+    let ports = mail::ports(&name, relay.as_ref().map(|(_, port)| *port), host).await;
+    Mail { relay, host: name, ports }
 }
 
 async fn addresses(host: &dyn Probe, name: &str, kind: RecordType) -> Vec<IpAddr> {
