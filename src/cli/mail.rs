@@ -252,11 +252,10 @@ fn told(Setback { what, why, remedy }: &Setback) -> anyhow::Error {
 /// SPF, DKIM and DMARC, each with what to do in one line.
 async fn tell_standing(smtp: &Smtp, probe: &dyn Probe) -> String {
     let mut text = String::new();
-    let from = mail::address(&smtp.from);
-    let domain = from.rsplit_once('@').map_or(from, |(_, domain)| domain);
-    for standing in mail::standing(domain, Preset::of_server(smtp.server.as_str()), probe).await {
+    for standing in mail::standing(smtp, probe).await {
+        let says = wrap(&standing.says, 78 - 6).join("\n      ");
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{:<5} {}", standing.name, standing.says);
+        let _ = writeln!(text, "{:<5} {says}", standing.name);
         if let Some(advice) = standing.advice {
             let _ = writeln!(text, "      {}:\n      {}", advice.what, advice.record);
         }

@@ -4,6 +4,7 @@ mod explain;
 mod message;
 mod presets;
 mod sender;
+mod spf;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use futures_util::future::join_all;
 
 pub use explain::{Setback, explain};
 pub use message::{Fate, test_message};
-pub use presets::{PRESETS, Preset};
+pub use presets::{PRESETS, Preset, ReturnPath};
 pub use sender::{Advice, Standing, standing};
 
 use crate::host::{Probe, Question, RecordType, Trial};

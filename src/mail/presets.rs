@@ -1,4 +1,4 @@
-//! Mail providers: where their relay is and what it wants as login.
+//! Mail providers: where their relay is, what it wants as login, and whose DNS decides whether receivers believe it.
 
 /// A provider's relay.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,12 +17,28 @@ pub struct Preset {
     pub login: Option<&'static str>,
     /// What it wants as password, for people.
     pub password_is: &'static str,
-    /// What a sender's SPF record includes for it.
-    pub spf: &'static str,
+    /// Where it has bounces go, which is whose SPF record counts.
+    pub return_path: ReturnPath,
+    /// With which records it has the sender's domain publish its DKIM keys, for people.
+    pub dkim: &'static str,
     /// The names below `_domainkey` under which it publishes keys. Empty: another one for each customer.
     pub selectors: &'static [&'static str],
+    /// Domains whose addresses it gives out, and whose records it writes itself.
+    pub own_domains: &'static [&'static str],
     /// Where all of this was read.
     pub source: &'static str,
+}
+
+/// The domain in the sender's address that the provider tells receivers (`MAIL FROM`), which is the one whose SPF record they ask
+/// (RFC 7208 §2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReturnPath {
+    /// One of its own, or one below the sender's that points to it by CNAME: the sender's SPF record is never asked for, so DKIM counts.
+    Provider,
+    /// The domain of the login, whose record includes this.
+    Login(&'static str),
+    /// The sender's domain, whose record includes this.
+    Sender(&'static str),
 }
 
 /// In alphabetical order.
@@ -35,8 +51,10 @@ pub const PRESETS: [Preset; 6] = [
         login_is: "your whole address at Fastmail",
         login: None,
         password_is: "an app password (Settings, Privacy & Security)",
-        spf: "spf.messagingengine.com",
+        return_path: ReturnPath::Sender("spf.messagingengine.com"),
+        dkim: "three CNAME records",
         selectors: &["fm1", "fm2", "fm3"],
+        own_domains: &["fastmail.com", "fastmail.fm"],
         source: "fastmail.help: Server names and ports; Manual DNS configuration",
     },
     Preset {
@@ -47,8 +65,10 @@ pub const PRESETS: [Preset; 6] = [
         login_is: "your whole address at Google",
         login: None,
         password_is: "an app password (Google Account, Security, 2-Step Verification)",
-        spf: "_spf.google.com",
+        return_path: ReturnPath::Sender("_spf.google.com"),
+        dkim: "a TXT record",
         selectors: &["google"],
+        own_domains: &["gmail.com", "googlemail.com"],
         source: "support.google.com/a/answer/176600, /33786, /174124",
     },
     Preset {
@@ -59,9 +79,11 @@ pub const PRESETS: [Preset; 6] = [
         login_is: "an SMTP user of the domain, such as postmaster@mg.example.org",
         login: None,
         password_is: "the SMTP user's password (Sending, Domain settings, SMTP credentials)",
-        spf: "mailgun.org",
+        return_path: ReturnPath::Login("mailgun.org"),
+        dkim: "a TXT record",
         selectors: &[],
-        source: "documentation.mailgun.com: SMTP protocol; Domain verification",
+        own_domains: &[],
+        source: "documentation.mailgun.com: SMTP protocol; /docs/mailgun/user-manual/domains/domains-verify",
     },
     Preset {
         name: "postmark",
@@ -71,9 +93,11 @@ pub const PRESETS: [Preset; 6] = [
         login_is: "the access key of an SMTP token (Message Stream, Settings, SMTP)",
         login: None,
         password_is: "the secret key of the same SMTP token",
-        spf: "spf.mtasv.net",
+        return_path: ReturnPath::Provider,
+        dkim: "a TXT record",
         selectors: &[],
-        source: "postmarkapp.com/developer/user-guide/send-email-with-smtp, /support/article/1092",
+        own_domains: &[],
+        source: "postmarkapp.com/support/article/811 (ports, login), /1092 (\"no longer required to include Postmark in your own SPF record\")",
     },
     Preset {
         name: "sendgrid",
@@ -83,21 +107,25 @@ pub const PRESETS: [Preset; 6] = [
         login_is: "the word apikey",
         login: Some("apikey"),
         password_is: "an API key that may send mail",
-        spf: "sendgrid.net",
+        return_path: ReturnPath::Provider,
+        dkim: "three CNAME records",
         selectors: &["s1", "s2"],
-        source: "twilio.com/docs/sendgrid/for-developers/sending-email/integrating-with-the-smtp-api",
+        own_domains: &[],
+        source: "twilio.com/docs/sendgrid: /for-developers/sending-email/integrating-with-the-smtp-api, /ui/account-and-settings/how-to-set-up-domain-authentication",
     },
     Preset {
         name: "ses",
         title: "Amazon SES",
         server: None,
-        ports: &[587, 465, 25],
+        ports: &[587, 2587, 465, 25],
         login_is: "an SMTP user name of SES, which is no access key",
         login: None,
         password_is: "the SMTP password that belongs to it",
-        spf: "amazonses.com",
+        return_path: ReturnPath::Provider,
+        dkim: "three CNAME records",
         selectors: &[],
-        source: "docs.aws.amazon.com/ses/latest/dg/smtp-connect.html, /send-email-authentication-spf.html",
+        own_domains: &[],
+        source: "docs.aws.amazon.com/ses/latest/dg/smtp-connect.html, /send-email-authentication-spf.html (\"SPF is implicitly set up for you\")",
     },
 ];
 
@@ -117,6 +145,7 @@ impl Preset {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PORTS;
     use super::*;
 
     #[test]
@@ -125,7 +154,8 @@ mod tests {
             assert_eq!(Preset::named(&preset.name.to_uppercase()), Some(preset));
             let server = preset.server.unwrap_or("email-smtp.eu-west-1.amazonaws.com");
             assert_eq!(Preset::of_server(server), Some(preset));
-            assert!(preset.ports.contains(&587) && !preset.source.is_empty());
+            assert!(preset.ports.contains(&587) && preset.ports.iter().all(|port| PORTS.contains(port)), "{}", preset.name);
+            assert!(!preset.source.is_empty());
         }
         assert_eq!(Preset::of_server("smtp.eu.mailgun.org"), Preset::named("mailgun"));
         assert_eq!(Preset::of_server("smtp.example.org"), None);

@@ -1,8 +1,8 @@
 //! What the sender's domain says in DNS about who may send for it: SPF (RFC 7208), DKIM (RFC 6376), DMARC (RFC 7489).
 
-use super::Preset;
+use super::{Preset, ReturnPath, address, spf};
 use crate::host::{Probe, Question, RecordType};
-use crate::report::harmless;
+use crate::settings::Smtp;
 
 /// One of the three.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,94 +24,91 @@ pub struct Advice {
     pub record: String,
 }
 
-/// What stands there for mail from `domain` through this provider's relay; `None` is a relay that is not known.
-pub async fn standing(domain: &str, preset: Option<&Preset>, probe: &dyn Probe) -> [Standing; 3] {
-    let (spf, dkim, dmarc) = tokio::join!(spf(domain, preset, probe), dkim(domain, preset, probe), dmarc(domain, probe));
-    [spf, dkim, dmarc]
+/// What stands there for mail of this relay.
+pub async fn standing(smtp: &Smtp, probe: &dyn Probe) -> Vec<Standing> {
+    let preset = Preset::of_server(smtp.server.as_str());
+    let domain = domain_of(address(&smtp.from));
+    if let Some(preset) = preset.filter(|preset| preset.own_domains.contains(&domain.to_ascii_lowercase().as_str())) {
+        let says = format!("{domain} is a domain of {}'s own, which writes its records", preset.title);
+        return vec![Standing { name: "SPF", says, advice: None }];
+    }
+    let (spf, dkim, dmarc) = tokio::join!(spf(domain, &smtp.login, preset, probe), dkim(domain, preset, probe), dmarc(domain, probe));
+    vec![spf, dkim, dmarc]
 }
 
-async fn spf(domain: &str, preset: Option<&Preset>, probe: &dyn Probe) -> Standing {
-    let name = "SPF";
-    let texts = match texts(domain, probe).await {
-        Ok(texts) => texts,
-        Err(why) => return Standing { name, says: unknown(domain, &why), advice: None },
+fn domain_of(address: &str) -> &str {
+    address.rsplit_once('@').map_or(address, |(_, domain)| domain)
+}
+
+async fn spf(sender: &str, login: &str, preset: Option<&Preset>, probe: &dyn Probe) -> Standing {
+    let standing = |says| Standing { name: "SPF", says, advice: None };
+    match preset.map(|preset| (preset.title, preset.return_path)) {
+        None => spf_of(sender, None, probe).await,
+        Some((title, ReturnPath::Provider)) => {
+            standing(format!("needs no record at {sender}: bounces go to a domain that {title} looks after, so DKIM counts"))
+        }
+        Some((title, ReturnPath::Login(include))) => spf_of(domain_of(login), Some((title, include)), probe).await,
+        Some((title, ReturnPath::Sender(include))) => spf_of(sender, Some((title, include)), probe).await,
+    }
+}
+
+/// What the record of the domain that bounces go to says about a provider, and what it must include for it.
+async fn spf_of(domain: &str, provider: Option<(&str, &str)>, probe: &dyn Probe) -> Standing {
+    let standing = |says, advice| Standing { name: "SPF", says, advice };
+    let found = match texts(domain, probe).await {
+        Ok(texts) => spf::records(&texts),
+        Err(why) => return standing(unknown(domain, &why), None),
     };
-    let texts: Vec<_> = texts.iter().map(|text| plain(text)).collect();
-    let found: Vec<_> = texts.iter().filter(|text| is_spf(text)).map(String::as_str).collect();
-    let merged = merged(&found, preset.map(|preset| preset.spf));
-    let record = |record: &str| format!("{domain}. TXT \"{record}\"");
-    let advice = |what: &str| merged.as_ref().map(|text| Advice { what: what.to_owned(), record: record(text) });
-    let (says, advice) = match (found.as_slice(), preset) {
-        ([], Some(_)) => (format!("{domain} has no record"), advice("add")),
-        ([], None) => (format!("{domain} has no record; your provider says what it must include"), None),
-        ([_], None) => (format!("{domain} has one; whether your relay is in it cannot be seen from here"), None),
-        ([one], Some(preset)) if includes(one, preset.spf) => (format!("{domain} lets {} send", preset.title), None),
-        ([_], Some(preset)) => (format!("{domain} does not let {} send", preset.title), advice("replace the record of today by")),
+    let found: Vec<_> = found.iter().map(String::as_str).collect();
+    let (says, what) = match (found.as_slice(), provider) {
+        ([], None) => return standing(format!("{domain} has no record; your provider says what it must include"), None),
+        ([_], None) => return standing(format!("{domain} has one; whether your relay is in it cannot be seen from here"), None),
+        ([], Some(_)) => (format!("{domain} has no record"), "add"),
+        ([one], Some((title, include))) => match spf::reach(one, probe).await {
+            reach if !reach.names.contains(include) => {
+                (format!("{domain} names no include:{include} itself, which {title} asks for"), "replace the record of today by")
+            }
+            reach if reach.lookups > spf::MOST_LOOKUPS => return standing(too_many(&format!("the record of {domain}")), None),
+            _ => return standing(format!("{domain} lets {title} send"), None),
+        },
         (several, _) => {
-            (format!("{domain} has {} records, and more than one counts as none", several.len()), advice("replace all of them by this one"))
+            (format!("{domain} has {} records, and more than one counts as none", several.len()), "replace all of them by this one")
         }
     };
-    Standing { name, says, advice }
-}
-
-/// As a zone file can hold it and a terminal show it: a record has visible ASCII and blanks only (RFC 7208 §12).
-fn plain(text: &str) -> String {
-    harmless(text).chars().filter(|c| (c.is_ascii_graphic() && !matches!(c, '"' | '\\')) || *c == ' ').collect()
-}
-
-fn is_spf(text: &str) -> bool {
-    text.split(' ').next().is_some_and(|version| version.eq_ignore_ascii_case("v=spf1"))
-}
-
-/// Also by `redirect=`, as gmail.com itself does.
-fn includes(record: &str, wanted: &str) -> bool {
-    let wanted = [format!("include:{wanted}"), format!("redirect={wanted}")];
-    let names = |term: &str| wanted.iter().any(|wanted| term.trim_start_matches('+').eq_ignore_ascii_case(wanted));
-    record.split(' ').any(names)
-}
-
-/// One record that lets all of these and `include` send; what is said about everybody else stays. `None`: nothing to write.
-///
-/// Other mail of the domain goes on as it did: no term is left out.
-fn merged(records: &[&str], include: Option<&str>) -> Option<String> {
-    let mut terms: Vec<&str> = Vec::new();
-    let mut last = None;
-    for term in records.iter().flat_map(|record| record.split(' ').skip(1)).filter(|term| !term.is_empty()) {
-        let bare = term.trim_start_matches(['+', '-', '~', '?']).to_ascii_lowercase();
-        if bare == "all" || bare.starts_with("redirect=") {
-            // A soft answer of one record must not become a hard one for what the other lets through.
-            last = Some(last.filter(|kept: &&str| !kept.starts_with('-')).unwrap_or(term));
-        } else if !terms.iter().any(|kept| kept.eq_ignore_ascii_case(term)) {
-            terms.push(term);
-        }
+    let merged = spf::merged(&found, provider.map(|(_, include)| include));
+    if spf::reach(&merged, probe).await.lookups > spf::MOST_LOOKUPS {
+        return standing(format!("{says}; {}", too_many("one for all that it lets send")), None);
     }
-    let include = include.map(|include| format!("include:{include}"));
-    if let Some(include) = include.as_deref().filter(|include| !terms.iter().any(|term| term.trim_start_matches('+') == *include)) {
-        terms.push(include);
-    }
-    (!terms.is_empty()).then(|| format!("v=spf1 {} {}", terms.join(" "), last.unwrap_or("~all")))
+    let record = format!("{domain}. TXT {}", spf::quoted(&merged));
+    standing(says, Some(Advice { what: what.to_owned(), record }))
+}
+
+fn too_many(what: &str) -> String {
+    format!("{what} takes more than {} look-ups, which is an error: take out who sends no more", spf::MOST_LOOKUPS)
 }
 
 async fn dkim(domain: &str, preset: Option<&Preset>, probe: &dyn Probe) -> Standing {
     let standing = |says| Standing { name: "DKIM", says, advice: None };
-    let Some(preset) = preset else {
+    let Some(Preset { title, dkim, selectors, .. }) = preset else {
         return standing("cannot be seen from here: only your provider knows the key's name".into());
     };
-    if preset.selectors.is_empty() {
-        return standing(format!("cannot be seen from here: {} shows the record for {domain}", preset.title));
+    if selectors.is_empty() {
+        return standing(format!(
+            "cannot be seen from here: {title} shows the records to add for {domain} ({dkim}), and whether they are there"
+        ));
     }
     let mut trouble = None;
-    for selector in preset.selectors {
+    for selector in *selectors {
         match texts(&format!("{selector}._domainkey.{domain}"), probe).await {
             Ok(texts) if texts.iter().any(|text| text.contains("p=")) => {
-                return standing(format!("{domain} publishes a key of {} ({selector})", preset.title));
+                return standing(format!("{domain} publishes a key of {title} ({selector})"));
             }
             Ok(_) => {}
             Err(why) => trouble = Some(why),
         }
     }
     standing(trouble.map_or_else(
-        || format!("{domain} has no key under {}; {} shows what to add", preset.selectors.join(", "), preset.title),
+        || format!("{domain} has no key under {}; {title} shows the records to add ({dkim})", selectors.join(", ")),
         |why| unknown(domain, &why),
     ))
 }
@@ -137,7 +134,8 @@ fn unknown(name: &str, why: &str) -> String {
     format!("{name} could not be looked up ({why})")
 }
 
-async fn texts(name: &str, probe: &dyn Probe) -> Result<Vec<String>, String> {
+/// What stands there as text.
+pub(super) async fn texts(name: &str, probe: &dyn Probe) -> Result<Vec<String>, String> {
     let question = Question { server: None, name: name.to_owned(), kind: RecordType::Txt };
     let answer = probe.dns(&question).await.map_err(|error| error.to_string())?;
     if let Some(failure) = answer.failure {
@@ -149,74 +147,97 @@ async fn texts(name: &str, probe: &dyn Probe) -> Result<Vec<String>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Answer;
     use crate::host::fake::FakeHost;
-    use crate::host::{Answer, Record};
 
-    fn tell(host: &FakeHost, name: &str, texts: &[&str]) {
-        let record = |data: &&str| Record { name: name.into(), kind: RecordType::Txt, ttl: 300, data: (*data).to_owned() };
-        let answer = Answer { answers: texts.iter().map(record).collect(), ..Answer::default() };
-        host.machine().dns.insert(format!("{name} Txt"), answer);
+    /// What is told about mail of `login` through `server` from `domain`, a line each.
+    async fn told(host: &FakeHost, server: &str, login: &str, domain: &str) -> String {
+        let from = format!("Mastodon <a@{domain}>");
+        let smtp = Smtp { server: server.parse().unwrap(), port: 587, login: login.into(), password: "hunter22".into(), from };
+        let line = |one: &Standing| {
+            let record = one.advice.as_ref().map(|advice| format!(" | {}: {}", advice.what, advice.record));
+            format!("{}: {}{}", one.name, one.says, record.unwrap_or_default())
+        };
+        standing(&smtp, host).await.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    #[test]
-    fn spf_records_become_one() {
-        for (records, include, wanted) in [
-            (&[][..], None, None),
-            (&[], Some("x.org"), Some("v=spf1 include:x.org ~all")),
-            (&["v=spf1 mx -all"], Some("x.org"), Some("v=spf1 mx include:x.org -all")),
-            (&["v=spf1 mx  include:x.org ?all"], Some("x.org"), Some("v=spf1 mx include:x.org ?all")),
-            (&["v=spf1 redirect=_spf.y.org"], Some("x.org"), Some("v=spf1 include:x.org redirect=_spf.y.org")),
-            (&["v=spf1 mx -all", "v=spf1 a mx ~all"], Some("x.org"), Some("v=spf1 mx a include:x.org ~all")),
-            (&["v=spf1 a ~all", "v=spf1 mx -all"], None, Some("v=spf1 a mx ~all")),
-            (&["v=spf1 -all"], Some("x.org"), Some("v=spf1 include:x.org -all")),
-        ] {
-            assert_eq!(merged(records, include).as_deref(), wanted, "{records:?}");
-        }
+    async fn through_fastmail(host: &FakeHost) -> String {
+        told(host, "smtp.fastmail.com", "me@fastmail.com", "social.a.org").await
     }
 
     #[tokio::test]
     async fn what_stands_there_and_what_to_change() {
-        let (host, fastmail) = (FakeHost::debian(), Preset::named("fastmail"));
-        let shown = async |domain: &str, preset| {
-            let shown = standing(domain, preset, &host).await;
-            let line = |one: &Standing| {
-                let record = one.advice.as_ref().map(|advice| format!(" | {}: {}", advice.what, advice.record));
-                format!("{}: {}{}", one.name, one.says, record.unwrap_or_default())
-            };
-            shown.iter().map(line).collect::<Vec<_>>().join("\n")
-        };
-        let bare = shown("social.a.org", fastmail).await;
-        assert!(
-            bare.contains("SPF: social.a.org has no record | add: social.a.org. TXT \"v=spf1 include:spf.messagingengine.com ~all\""),
-            "{bare}"
-        );
-        assert!(bare.contains("no key under fm1, fm2, fm3"), "{bare}");
-        assert!(bare.contains("DMARC: social.a.org has no policy | add: _dmarc.social.a.org. TXT \"v=DMARC1; p=none\""), "{bare}");
+        let host = FakeHost::debian();
+        let bare = through_fastmail(&host).await;
+        for part in [
+            "SPF: social.a.org has no record | add: social.a.org. TXT \"v=spf1 include:spf.messagingengine.com ~all\"",
+            "DKIM: social.a.org has no key under fm1, fm2, fm3; Fastmail shows the records to add (three CNAME records)",
+            "DMARC: social.a.org has no policy | add: _dmarc.social.a.org. TXT \"v=DMARC1; p=none\"",
+        ] {
+            assert!(bare.contains(part), "{part}: {bare}");
+        }
 
-        tell(&host, "social.a.org", &["google-site-verification=x", "v=spf1 mx -all\u{1b}[2J"]);
-        tell(&host, "_dmarc.a.org", &["v=DMARC1; p=reject"]);
-        tell(&host, "fm2._domainkey.social.a.org", &["v=DKIM1; k=rsa; p=AA"]);
-        let some = shown("social.a.org", fastmail).await;
-        assert!(some.contains("does not let Fastmail send | replace the record of today by: "), "{some}");
-        assert!(
-            some.contains("a key of Fastmail (fm2)") && some.contains("DMARC: a.org has a policy") && !some.contains('\u{1b}'),
-            "{some}"
-        );
+        host.machine().set_texts("social.a.org", &["google-site-verification=x", "v=spf1 mx -all\u{1b}[2J"]);
+        host.machine().set_texts("_dmarc.a.org", &["v=DMARC1; p=reject"]);
+        host.machine().set_texts("fm2._domainkey.social.a.org", &["v=DKIM1; k=rsa; p=AA"]);
+        let some = through_fastmail(&host).await;
+        for part in [
+            "names no include:spf.messagingengine.com itself, which Fastmail asks for | replace the record of today by: ",
+            "a key of Fastmail (fm2)",
+            "DMARC: a.org has a policy",
+        ] {
+            assert!(some.contains(part), "{part}: {some}");
+        }
+        assert!(!some.contains('\u{1b}'), "{some}");
+        assert!(told(&host, "smtp.b.org", "me", "social.a.org").await.contains("cannot be seen from here"));
 
-        tell(&host, "social.a.org", &["v=spf1 include:spf.messagingengine.com -all"]);
-        assert!(shown("social.a.org", fastmail).await.contains("SPF: social.a.org lets Fastmail send\n"));
-
-        tell(&host, "social.a.org", &["v=spf1 redirect=spf.messagingengine.com"]);
-        assert!(shown("social.a.org", fastmail).await.contains("SPF: social.a.org lets Fastmail send\n"));
-        assert!(shown("social.a.org", None).await.contains("cannot be seen from here"));
-        tell(&host, "social.a.org", &["v=spf1 a -all", "V=SPF1 mx -all", "v=spf10 x"]);
-        assert!(
-            shown("social.a.org", None)
-                .await
-                .contains("has 2 records, and more than one counts as none | replace all of them by this one: ")
-        );
+        host.machine().set_texts("social.a.org", &["v=spf1 a -all", "V=SPF1 mx -all", "v=spf10 x"]);
+        let several = told(&host, "smtp.b.org", "me", "social.a.org").await;
+        assert!(several.contains("has 2 records, and more than one counts as none | replace all of them by this one: "), "{several}");
 
         host.machine().dns.insert("social.a.org Txt".into(), Answer { failure: Some("SERVFAIL".into()), ..Answer::default() });
-        assert!(shown("social.a.org", fastmail).await.contains("SPF: social.a.org could not be looked up (SERVFAIL)"));
+        assert!(through_fastmail(&host).await.contains("SPF: social.a.org could not be looked up (SERVFAIL)"));
+    }
+
+    #[tokio::test]
+    async fn a_provider_is_let_in_by_what_is_included_too() {
+        let host = FakeHost::debian();
+        host.machine().set_texts("_spf.a.org", &["v=spf1 include:spf.messagingengine.com -all"]);
+        for record in ["include:spf.messagingengine.com -all", "redirect=spf.messagingengine.com", "mx include:_spf.a.org -all"] {
+            host.machine().set_texts("social.a.org", &[&format!("v=spf1 {record}")]);
+            let told = through_fastmail(&host).await;
+            assert!(told.contains("SPF: social.a.org lets Fastmail send\n"), "{record}: {told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_record_is_advised_that_would_be_an_error() {
+        let host = FakeHost::debian();
+        let names = |count: usize| (0..count).map(|n| format!("a:{n}.b.org ")).collect::<String>();
+        host.machine().set_texts("social.a.org", &[&format!("v=spf1 {}-all", names(10))]);
+        let told = through_fastmail(&host).await;
+        assert!(told.contains("itself, which Fastmail asks for; one for all that it lets send takes more than 10 look-ups"), "{told}");
+        assert!(!told.contains("| replace"), "{told}");
+        host.machine().set_texts("social.a.org", &[&format!("v=spf1 {}include:spf.messagingengine.com -all", names(10))]);
+        assert!(through_fastmail(&host).await.contains("SPF: the record of social.a.org takes more than 10 look-ups"));
+        host.machine().set_texts("social.a.org", &[&format!("v=spf1 {}-all", names(9))]);
+        assert!(through_fastmail(&host).await.contains(" include:spf.messagingengine.com -all\""));
+    }
+
+    #[tokio::test]
+    async fn the_record_that_counts_is_the_one_of_the_return_path() {
+        let host = FakeHost::debian();
+        for (server, login, domain, part) in [
+            ("smtp.postmarkapp.com", "key", "a.org", "SPF: needs no record at a.org: bounces go to a domain that Postmark looks after"),
+            ("smtp.sendgrid.net", "apikey", "a.org", "SPF: needs no record at a.org"),
+            ("email-smtp.eu-west-1.amazonaws.com", "key", "a.org", "Amazon SES shows the records to add for a.org (three CNAME records)"),
+            ("smtp.mailgun.org", "postmaster@mg.a.org", "a.org", "| add: mg.a.org. TXT \"v=spf1 include:mailgun.org ~all\""),
+            ("smtp.gmail.com", "me@a.org", "a.org", "| add: a.org. TXT \"v=spf1 include:_spf.google.com ~all\""),
+        ] {
+            let told = told(&host, server, login, domain).await;
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        let gmail = told(&host, "smtp.gmail.com", "me@gmail.com", "Gmail.com").await;
+        assert_eq!(gmail, "SPF: Gmail.com is a domain of Gmail's own, which writes its records");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::super::{Access, Account, Answer, HostError, Kind, Question, Result, Space, Stat};
+use super::super::{Access, Account, Answer, HostError, Kind, Question, Record, RecordType, Result, Space, Stat};
 
 /// A file or directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +139,13 @@ impl Machine {
     pub(crate) fn place(&mut self, path: impl AsRef<Path>, kind: Kind, content: &str, mode: u32) {
         let node = Node { kind, content: content.into(), size: content.len() as u64, access: Access::root(mode) };
         self.nodes.insert(path.as_ref().to_owned(), node);
+    }
+
+    /// Gives a name these texts in DNS, and no others.
+    pub(crate) fn set_texts(&mut self, name: &str, texts: &[&str]) {
+        let record = |data: &&str| Record { name: name.into(), kind: RecordType::Txt, ttl: 300, data: (*data).to_owned() };
+        let answer = Answer { answers: texts.iter().map(record).collect(), ..Answer::default() };
+        self.dns.insert(format!("{name} Txt"), answer);
     }
 
     /// Content of a file as text; empty if there is none.
