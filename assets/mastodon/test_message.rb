@@ -1,7 +1,8 @@
 # frozen_string_literal: true
 
 # Has Sidekiq send a message, with Mastodon's own settings, and follows the job to its end. The text is that of `rake mastodon:setup`.
-# The values stand before this text, as JSON in TOOTSTRAP_GIVEN. The last line that begins with the marker tells what became of it.
+# The values stand before this text, as JSON in TOOTSTRAP_GIVEN. The last line that begins with the marker tells what became of it. Redis keeps
+# nothing of a job that succeeded, nor of one that was lost: both have ended.
 require 'json'
 require 'sidekiq/api'
 
@@ -15,7 +16,11 @@ module TootstrapMail
 
   def run
     job = ActionMailer::Base.mail(to: GIVEN.fetch('to'), subject: GIVEN.fetch('subject'), body: GIVEN.fetch('body')).deliver_later
-    id, queue, began, taken = job.provider_job_id, Sidekiq::Queue.new(job.queue_name), Time.now.to_f, nil
+    { job: job.provider_job_id, **follow(job.provider_job_id, Sidekiq::Queue.new(job.queue_name)) }
+  end
+
+  def follow(id, queue)
+    began, taken = Time.now.to_f, nil
     while Time.now.to_f - began < LIMIT
       sleep(0.25)
       failed = failure(id)
@@ -23,7 +28,7 @@ module TootstrapMail
       next if queue.find_job(id)
 
       taken ||= Time.now.to_f
-      return failure(id) || { fate: 'delivered' } if ended?(id, taken)
+      return failure(id) || { fate: 'ended' } if ended?(id, taken)
     end
     { fate: taken ? 'working' : 'queued' }
   end

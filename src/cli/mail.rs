@@ -70,8 +70,8 @@ struct Set {
 
 /// Send a test message, the way all of Mastodon's mail goes
 ///
-/// Sidekiq sends it, and it is told whether the relay took it; whether it arrives shows your mailbox. What DNS says about the sender is
-/// told as well.
+/// Sidekiq sends it, and what its log and its queues say of it is told: that the relay took it, what the relay said, or that nothing is known.
+/// Whether it arrives shows your mailbox. What DNS says about the sender is told as well.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -286,6 +286,12 @@ fn ended(fate: &Fate, smtp: &Smtp, to: &EmailAddress) -> Result<String, String> 
     };
     match fate {
         Fate::Delivered => Ok(format!("{server} took it. Is it in the mailbox of {to}? Look among the junk, too.")),
+        Fate::Ended => failure(
+            "nothing says whether the test message was sent",
+            "Sidekiq has it neither to do nor as failed, but its log does not say that it is done: a restart may have lost it, \
+             or RAILS_LOG_LEVEL keeps the log from saying so",
+            &format!("is it in the mailbox of {to}? if not: sudo tootstrap logs sidekiq; sudo tootstrap mail test"),
+        ),
         Fate::Failed { error, message } => failure(
             "Mastodon could not hand over the test message",
             &format!("{message} ({error})"),

@@ -150,7 +150,9 @@ fn the_fate_of_a_message_is_told() {
     assert!(ended(&Fate::Delivered, &smtp, &to).unwrap().contains("mailbox of b@example.net"));
     let failed = Fate::Failed { error: "Net::SMTPFatalError".into(), message: "550 no".into() };
     assert!(ended(&failed, &smtp, &to).unwrap_err().contains("\n  why       550 no (Net::SMTPFatalError)\n  do        "));
-    for fate in [Fate::Queued, Fate::Working] {
+    let ended_somehow = ended(&Fate::Ended, &smtp, &to).unwrap_err();
+    assert!(ended_somehow.contains("nothing says whether") && !ended_somehow.contains("took it"), "{ended_somehow}");
+    for fate in [Fate::Ended, Fate::Queued, Fate::Working] {
         assert!(ended(&fate, &smtp, &to).unwrap_err().contains("logs sidekiq"));
     }
 }

@@ -61,9 +61,13 @@ pub(super) fn program(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Optio
             };
             Some(Reply::read(services.iter().map(last).collect::<String>()))
         }
+        ["logs", "--no-color", "--no-log-prefix", "--since", _, "sidekiq"] => Some(Reply::read(machine.docker.sidekiq_log.clone())),
         ["exec", "-T", service, ..] if *service != "-e" && !machine.service_runs(service) => Some(not_running(service)),
         ["exec", "-T", "-e", _, "web", "tootctl", words @ ..] => {
             Some(if machine.service_runs("web") { mastodon::tootctl(machine, words)? } else { not_running("web") })
+        }
+        ["exec", "-T", "-e", _, "web", "bundle", "exec", "rails", "runner", "-"] => {
+            Some(if machine.service_runs("web") { mastodon::test_message(machine, cmd)? } else { not_running("web") })
         }
         ["run", "--rm", "-T", "--no-deps", "--entrypoint", "redis-check-aof", "redis", options @ ..] => redis::check(machine, cmd, options),
         ["run", "--rm", "-T", "--no-deps", words @ ..] => mastodon::run(machine, cmd, words),

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::super::{Cmd, Machine, Reply, Stdin};
-use crate::assets::OWNER_SCRIPT;
+use crate::assets::{OWNER_SCRIPT, TEST_MESSAGE_SCRIPT};
 
 /// Schema of the only image there is.
 const SCHEMA: u64 = 20_260_818_093_000;
@@ -127,11 +128,32 @@ pub(super) fn tootctl(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
     Some(Reply::changed(format!("OK\nNew password: {}\n", user.password)))
 }
 
+/// The values before one of our scripts.
+fn given<T: DeserializeOwned>(cmd: &Cmd, script: &str) -> Option<T> {
+    let program = cmd.text()?.expose_secret().strip_suffix(script)?;
+    let given = program.strip_prefix("TOOTSTRAP_GIVEN = <<'END_OF_VALUES'\n")?.strip_suffix("\nEND_OF_VALUES\n")?;
+    serde_json::from_str(given).ok().filter(|_| !given.contains('\n'))
+}
+
+/// What stands before `assets/mastodon/test_message.rb`, which finds out what is prepared.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Message {
+    to: String,
+    #[serde(rename = "subject")]
+    _subject: String,
+    #[serde(rename = "body")]
+    _body: String,
+}
+
+pub(super) fn test_message(machine: &Machine, cmd: &Cmd) -> Option<Reply> {
+    let Message { to, .. } = given(cmd, TEST_MESSAGE_SCRIPT)?;
+    to.contains('@').then(|| Reply::changed(format!("\ntootstrap-mail: {}\n", machine.docker.test_message)))
+}
+
 /// `assets/mastodon/owner.rb`.
 fn owner(machine: &mut Machine, cmd: &Cmd, options: &[&str]) -> Option<Reply> {
-    let program = cmd.text()?.expose_secret().strip_suffix(OWNER_SCRIPT)?;
-    let given = program.strip_prefix("TOOTSTRAP_GIVEN = <<'END_OF_VALUES'\n")?.strip_suffix("\nEND_OF_VALUES\n")?;
-    let Given { create, owner: name, email, password, settings } = serde_json::from_str(given).ok().filter(|_| !given.contains('\n'))?;
+    let Given { create, owner: name, email, password, settings } = given(cmd, OWNER_SCRIPT)?;
     let domain = email.rsplit_once('@')?.1;
     let unreachable =
         machine.docker.unreachable_mail.contains(domain) && !options.contains(&format!("EMAIL_DOMAIN_ALLOWLIST={domain}").as_str());

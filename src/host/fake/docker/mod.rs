@@ -78,6 +78,10 @@ pub(crate) struct Docker {
     pub(crate) config_asked: u32,
     /// What Caddy logged.
     pub(crate) caddy_log: String,
+    /// What Sidekiq logged.
+    pub(crate) sidekiq_log: String,
+    /// What `assets/mastodon/test_message.rb` finds out.
+    pub(crate) test_message: Value,
     /// What Caddy runs with.
     loaded: Value,
 }
@@ -109,6 +113,8 @@ impl Default for Docker {
             unnamed_images: 0,
             config_asked: 0,
             caddy_log: String::new(),
+            sidekiq_log: String::new(),
+            test_message: Value::Null,
             loaded: Value::Null,
         }
     }

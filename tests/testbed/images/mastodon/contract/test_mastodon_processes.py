@@ -108,4 +108,8 @@ def test_the_fate_of_a_test_message_is_told(stack: Stack, sidekiq: str) -> None:
     [line] = [line for line in told.splitlines() if line.startswith("tootstrap-mail: ")]
     fate = json.loads(line.partition(" ")[2])
     assert (fate["fate"], fate["message"]) == ("failed", "SMTP-AUTH requested but missing user name"), fate
+    # What tells a message that was sent from one that was lost: the log says of every job by its name how it ended.
+    ends = re.findall(rf"\bjid={fate['job']}\b.*: (done|fail)$", stack.logs(sidekiq), re.MULTILINE)
+    assert ends == ["fail"], ends
+    assert re.search(r"\bclass=BootstrapTimelineWorker\b.*: done$", stack.logs(sidekiq), re.MULTILINE)
     assert "reader@mail.test" not in stack.ruby("puts Sidekiq::RetrySet.new.map(&:value)"), "it would be tried again"
