@@ -6,7 +6,7 @@ use super::base::Base;
 use super::{Inputs, Patience, Plan, StepRef};
 use crate::assets::{self, Project};
 use crate::host::Access;
-use crate::resource::docker::{Digests, DockerReady, Image, MetadataShut, PROJECT, PullsBegun, PullsSynced, metadata};
+use crate::resource::docker::{Digests, DockerReady, Image, MetadataShut, Networks, PROJECT, PullsBegun, PullsSynced, metadata};
 use crate::resource::{Directory, File, Refusal, Unit};
 use crate::sizing::Sizing;
 
@@ -35,6 +35,7 @@ pub struct Docker {
 /// Adds the steps.
 pub fn add(plan: &mut Plan, with: &Inputs, base: &Base) -> Docker {
     let ready = daemon(plan, with, base);
+    let ready = if with.facts.foreign_docker { ready } else { plan.step("docker/networks", Networks).needs([ready]).add() };
     let metadata = metadata(plan, base);
     let project = project(plan, with, base, metadata);
     let images = pulls(plan, with, ready);

@@ -99,7 +99,7 @@ mod tests {
             "docker/image-redis: docker/pulls-begun ~docker/image-caddy",
             "docker/image-mastodon: docker/pulls-begun",
             "docker/image-streaming: docker/pulls-begun ~docker/image-mastodon ~docker/image-redis",
-            "edge/ports: docker/ready",
+            "edge/ports: docker/networks",
             "edge/caddy: docker/project docker/image-caddy edge/ports",
             "edge/loaded: edge/caddy",
             "edge/certificate: edge/loaded ~dns/published",

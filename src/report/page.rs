@@ -23,7 +23,7 @@ const HEARTBEAT_SECONDS: i64 = 10;
 
 /// Stages in the order shown, and how the ids of their steps begin. The first that fits counts.
 const STAGES: [(&str, &[&str]); 6] = [
-    ("System", &["base/", "docker/directory", "docker/daemon", "docker/ready", "docker/metadata", "host/"]),
+    ("System", &["base/", "docker/directory", "docker/daemon", "docker/ready", "docker/networks", "docker/metadata", "host/"]),
     ("Its name (DNS)", &["dns/"]),
     ("Downloads", &["docker/image"]),
     ("Secure connection", &["edge/"]),

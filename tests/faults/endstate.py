@@ -37,7 +37,7 @@ class EndState:
             "files": TREES.format(prune=prune),
             "packages": "dpkg-query -W -f '${Package} ${db:Status-Abbrev}\\n'",
             "enabled units": "systemctl list-unit-files --state=enabled --no-legend --no-pager",
-            "accounts": "getent passwd | cut -d: -f1,3,6,7; getent group; cat /etc/subuid /etc/subgid",
+            "accounts": "getent passwd | cut -d: -f1,3,6,7; getent group; cut -d: -f1 /etc/subuid /etc/subgid",
             "containers": "docker ps -a --format '{{.Names}} {{.Image}} {{.State}}'",
             "firewall": "ufw status | sed 's/ *$//'",
             "cron": "find /var/spool/cron /etc/cron.d -type f",

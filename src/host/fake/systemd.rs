@@ -91,6 +91,9 @@ fn change(machine: &mut Machine, verb: &str, now: bool, name: &str) -> Option<Re
     if matches!(verb, "start" | "restart") || now {
         let file = machine.text(Path::new("/etc/systemd/system").join(name));
         machine.netfilter.start(&file);
+        if name == "docker.service" {
+            machine.docker_starts();
+        }
     }
     machine.systemd.deeds.push(format!("{verb} {name}"));
     Some(Reply::changed(""))

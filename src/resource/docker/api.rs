@@ -124,6 +124,22 @@ pub(crate) struct ImageInfo {
     pub(crate) repo_digests: Option<Vec<String>>,
 }
 
+/// A network as the daemon lists it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Network {
+    pub(crate) name: String,
+    #[serde(default)]
+    options: Option<BTreeMap<String, String>>,
+}
+
+impl Network {
+    /// The bridge that it was made to have; empty if Docker chose one.
+    pub(crate) fn bridge(&self) -> &str {
+        self.options.as_ref().and_then(|options| options.get("com.docker.network.bridge.name")).map_or("", String::as_str)
+    }
+}
+
 /// An image as the daemon lists it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -193,6 +209,14 @@ pub(crate) async fn image(host: &dyn Probe, reference: &str) -> anyhow::Result<O
 /// The daemon does not answer as documented.
 pub(crate) async fn images(host: &dyn Probe) -> anyhow::Result<Vec<ListedImage>> {
     get(host, "/images/json").await?.context("Docker does not list its images")
+}
+
+/// Every network.
+///
+/// # Errors
+/// The daemon does not answer as documented.
+pub(crate) async fn networks(host: &dyn Probe) -> anyhow::Result<Vec<Network>> {
+    get(host, "/networks").await?.context("Docker does not list its networks")
 }
 
 /// The newest interface is asked for: paths without a version are deprecated, and old versions go away.

@@ -45,6 +45,11 @@ pub(super) fn program(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Optio
             machine.docker.containers.remove(*service);
             Some(Reply::changed(""))
         }
+        ["down"] => {
+            machine.docker.containers.clear();
+            machine.docker.networks.retain(|network| !network.starts_with("mastodon_"));
+            Some(Reply::changed(""))
+        }
         ["stop", services @ ..] => {
             for service in services {
                 if let Some(container) = machine.docker.containers.get_mut(*service) {

@@ -15,6 +15,9 @@ const CLUSTER: &str = "/opt/mastodon/postgres/17";
 /// PostgreSQL's note of how it was left.
 const CONTROL: &str = "/opt/mastodon/postgres/17/global/pg_control";
 
+/// The bridge of our network.
+const BRIDGE: &str = "mastodon0";
+
 /// A container.
 #[derive(Clone, Debug)]
 pub(crate) struct FakeContainer {
@@ -27,6 +30,13 @@ pub(crate) struct FakeContainer {
 }
 
 impl Machine {
+    /// Docker makes the bridges that its record of networks names, and no others.
+    pub(in super::super) fn docker_starts(&mut self) {
+        if !self.nodes.contains_key(Path::new("/var/lib/docker/network/files/local-kv.db")) {
+            self.nodes.remove(&Path::new("/sys/class/net").join(BRIDGE));
+        }
+    }
+
     /// One of them alone.
     pub(crate) fn start_service(&mut self, service: &str) {
         self.start(service, self.health(service));
@@ -133,6 +143,11 @@ pub(super) fn daemon(machine: &mut Machine, path: &str) -> Option<Response> {
             containers.push(rails_process());
         }
         return Some(answer(&containers.into()));
+    }
+    if path == "/networks" {
+        let bridge = |name: &str| if name.ends_with("_outside") { BRIDGE } else { "" };
+        let network = |name: &String| json!({ "Name": name, "Options": { "com.docker.network.bridge.name": bridge(name) } });
+        return Some(answer(&machine.docker.networks.iter().map(network).collect()));
     }
     if path.starts_with("/containers/") && path.ends_with("-id/json") {
         return Some(answer(&json!({ "Config": { "Healthcheck": { "Test": ["CMD", "test-of-health"] } } })));
