@@ -138,7 +138,10 @@ class Attempt(Watch):
 
     def send(self, number: int, whole: bool = False) -> None:
         """To the agent, or with `whole` to everything in its unit."""
-        pids = self.pids()
+        # While it starts, systemd's own process is there in its place.
+        limit = time.monotonic() + 2
+        while not ((pids := self.pids()) and _is_agent(pids[0])) and time.monotonic() < limit:
+            time.sleep(LOOK)
         assert pids and _is_agent(pids[0]), f"{UNIT} has no agent: {pids}"
         for pid in pids if whole else pids[:1]:
             with suppress(ProcessLookupError):
