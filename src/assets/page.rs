@@ -70,6 +70,8 @@ pub struct Stage {
     pub name: &'static str,
     /// How far it is.
     pub state: State,
+    /// How many bytes it has fetched, in words: `38.2 MB`.
+    pub fetched: Option<String>,
 }
 
 /// How far a stage is.
@@ -142,9 +144,9 @@ mod tests {
 
     fn sample() -> Progress {
         let stages = vec![
-            Stage { name: "System", state: State::Done },
-            Stage { name: "Downloads", state: State::UnderWay { done: 1, of: 5 } },
-            Stage { name: "Mastodon", state: State::ToCome },
+            Stage { name: "System", state: State::Done, fetched: None },
+            Stage { name: "Downloads", state: State::UnderWay { done: 1, of: 5 }, fetched: Some("38.2 MB".into()) },
+            Stage { name: "Mastodon", state: State::ToCome, fetched: None },
         ];
         Progress { done: 20, of: 68, stages, began: "12:03 UTC".into(), news: "12:05:10 UTC".into() }
     }
@@ -174,7 +176,7 @@ mod tests {
             "<h1>social.fedi-test.org is being set up</h1>",
             "<progress max=\"68\" value=\"20\" aria-label=\"20 of 68 done\">",
             "<li class=\"done\"><span>System</span> <span>✓ done</span></li>",
-            "<li class=\"open\"><span>Downloads</span> <span>1 of 5</span></li>",
+            "<li class=\"open\"><span>Downloads</span> <span>1 of 5, 38.2 MB</span></li>",
             "<li class=\"open\"><span>Mastodon</span> <span>to come</span></li>",
             "Begun at 12:03 UTC, news of 12:05:10 UTC.",
         ] {

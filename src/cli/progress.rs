@@ -37,7 +37,12 @@ impl Progress {
                 self.ended += 1;
                 self.failed += usize::from(matches!(outcome, crate::report::Outcome::Failed { .. }));
             }
-            Event::Output { .. } | Event::Span { .. } | Event::Note { .. } | Event::Downloads { .. } | Event::Finished { .. } => {}
+            Event::Output { .. }
+            | Event::Progress { .. }
+            | Event::Span { .. }
+            | Event::Note { .. }
+            | Event::Downloads { .. }
+            | Event::Finished { .. } => {}
         }
     }
 

@@ -41,6 +41,8 @@ pub struct Request {
     pub url: String,
     /// Header fields.
     pub headers: Vec<(String, String)>,
+    /// Header fields whose values are secret.
+    pub secret_headers: Vec<(&'static str, SecretString)>,
     /// Value of `Authorization: Bearer`.
     pub bearer: Option<SecretString>,
     /// What it carries.
@@ -66,6 +68,7 @@ impl Request {
             method,
             url: url.into(),
             headers: Vec::new(),
+            secret_headers: Vec::new(),
             bearer: None,
             body: None,
             safe: matches!(method, Method::Get | Method::Head),
@@ -81,6 +84,13 @@ impl Request {
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// One more header field, whose value is secret.
+    #[must_use]
+    pub fn secret_header(mut self, name: &'static str, value: SecretString) -> Self {
+        self.secret_headers.push((name, value));
         self
     }
 

@@ -8,6 +8,7 @@ mod error;
 #[cfg(test)]
 pub mod fake;
 mod http;
+mod news;
 mod smtp;
 pub mod system;
 
@@ -22,6 +23,7 @@ pub(crate) use command::Stdin;
 pub use command::{Cmd, Output};
 pub use error::HostError;
 pub use http::{Body, Method, Request, Response};
+pub use news::{News, NewsSink, Phase, Progress};
 pub use smtp::{RelayTrouble, Reply, Stage, Trial};
 
 /// Result of anything asked of the machine.
@@ -244,17 +246,20 @@ pub trait Host: Probe {
     async fn run_into(&self, cmd: &Cmd, path: &Path, access: Access) -> Result<()>;
     /// Sends any request.
     async fn send(&self, request: &Request) -> Result<Response>;
+    /// [`Host::send`] for an answer that takes as long as it takes: the body of a success is given to `body` piece by piece as it comes, and
+    /// the request's limit holds for each silence. Ends with [`HostError::Stopped`] when commands are killed; the connection is closed then.
+    async fn stream(&self, request: &Request, body: BodySink<'_>) -> Result<Response>;
     /// Waits this long, or until the run is told to stop: then it is [`HostError::Stopped`].
     async fn pause(&self, time: Duration) -> Result<()>;
-    /// Reports a line as if a command had printed it.
-    fn say(&self, line: &str);
-    /// The same machine, reporting each line that commands print to `lines`.
-    fn with_lines(&self, lines: LineSink) -> Box<dyn Host>;
+    /// Reports how things are going.
+    fn tell(&self, news: News<'_>);
+    /// The same machine, reporting to `news` what is told, and each line that commands print.
+    fn with_news(&self, news: NewsSink) -> Box<dyn Host>;
     /// The same machine, which no stop of the run keeps from anything: to bring back what was taken away for a while.
     fn unstoppable(&self) -> Box<dyn Host>;
     /// The looking half.
     fn probe(&self) -> &dyn Probe;
 }
 
-/// Where the lines that commands print go.
-pub type LineSink = std::sync::Arc<dyn Fn(&str) + Send + Sync>;
+/// Takes the pieces of a body.
+pub type BodySink<'a> = &'a mut (dyn FnMut(&[u8]) + Send);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Redactor, harmless};
+use crate::host::Progress;
 use crate::resource::Change;
 
 /// One thing that happened. As JSON the kind stands in `event`.
@@ -55,6 +56,14 @@ pub enum Event {
         id: String,
         /// The line.
         line: String,
+    },
+    /// So much of what a step downloads has been dealt with; told at most once a second.
+    Progress {
+        /// Which step.
+        id: String,
+        /// How much.
+        #[serde(flatten)]
+        progress: Progress,
     },
     /// A step ended.
     Step {
@@ -275,7 +284,7 @@ impl Event {
         self.names().into_iter().for_each(|name| *name = harmless(name));
         let clean = |text: &mut String| *text = redactor.clean(text);
         match &mut self {
-            Self::Started { .. } | Self::Finished { .. } => {}
+            Self::Started { .. } | Self::Progress { .. } | Self::Finished { .. } => {}
             Self::Applying { changes, .. } => changes.iter_mut().for_each(|change| clean_change(change, redactor)),
             Self::Waiting { what, .. } | Self::Span { what, .. } => clean(what),
             Self::Output { line, .. } => clean(line),
@@ -307,7 +316,11 @@ impl Event {
             Self::Started { version, steps, .. } => {
                 std::iter::once(version).chain(steps.iter_mut().flat_map(|step| [&mut step.id, &mut step.title])).collect()
             }
-            Self::Applying { id, .. } | Self::Waiting { id, .. } | Self::Output { id, .. } | Self::Span { id, .. } => vec![id],
+            Self::Applying { id, .. }
+            | Self::Waiting { id, .. }
+            | Self::Output { id, .. }
+            | Self::Progress { id, .. }
+            | Self::Span { id, .. } => vec![id],
             Self::Step { id, title, outcome: Outcome::Unknown { after: other } | Outcome::Blocked { by: other }, .. } => {
                 vec![id, title, other]
             }

@@ -35,6 +35,23 @@ mod tests {
     use crate::report::sample;
 
     #[test]
+    fn bytes_are_numbers() {
+        let mut out = Vec::new();
+        for total in [None, Some(96_500_000)] {
+            Json::new(&mut out).event(&sample::downloaded("docker/image-postgres", 38_240_000, total)).unwrap();
+        }
+        assert_data_eq!(
+            String::from_utf8(out).unwrap(),
+            str![[r#"
+{"event":"progress","id":"docker/image-postgres","phase":"download","bytes":38240000}
+{"event":"progress","id":"docker/image-postgres","phase":"download","bytes":38240000,"total":96500000}
+
+"#]]
+            .raw()
+        );
+    }
+
+    #[test]
     fn each_event_is_one_line() {
         let mut out = Vec::new();
         let mut json = Json::new(&mut out);

@@ -165,7 +165,7 @@ impl<W: Write + Send> Renderer for Listing<W> {
                     writeln!(self.out, "{line}")?;
                 }
             }
-            Event::Applying { .. } | Event::Waiting { .. } | Event::Output { .. } | Event::Span { .. } => {}
+            Event::Applying { .. } | Event::Waiting { .. } | Event::Output { .. } | Event::Progress { .. } | Event::Span { .. } => {}
         }
         self.out.flush()
     }

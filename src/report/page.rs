@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::{Event, Outcome, Renderer};
+use super::{Event, Outcome, Renderer, words};
 use crate::assets::page::{self, Progress, Stage, State};
 use crate::settings::DomainName;
 
@@ -38,6 +38,8 @@ pub struct Page {
     began: Timestamp,
     /// `None`: not begun. In the plan's order.
     steps: BTreeMap<String, Option<Looked>>,
+    /// Bytes that steps have fetched.
+    fetched: BTreeMap<String, u64>,
     /// Mastodon serves, or did at the start.
     over: bool,
     /// Something has happened since it was written.
@@ -58,7 +60,8 @@ impl Page {
     /// At this path, for this site. `serving`: Mastodon has served before, so that nothing is to be told.
     pub fn new(path: &Path, site: DomainName, serving: bool) -> Self {
         let path = path.to_owned();
-        Self { path, site, began: Timestamp::now(), steps: BTreeMap::new(), over: serving, news: false, written: Timestamp::UNIX_EPOCH }
+        let (steps, fetched) = (BTreeMap::new(), BTreeMap::new());
+        Self { path, site, began: Timestamp::now(), steps, fetched, over: serving, news: false, written: Timestamp::UNIX_EPOCH }
     }
 
     fn see(&mut self, event: &Event) {
@@ -70,6 +73,7 @@ impl Page {
             Event::Applying { id, .. } => self.note(id, Looked::UnderWay),
             Event::Waiting { id, .. } => self.note(id, Looked::Waiting),
             Event::Step { id, outcome, .. } => self.ended(id, outcome),
+            Event::Progress { id, progress } => _ = self.fetched.insert(id.clone(), progress.fetched()),
             Event::Output { .. } | Event::Span { .. } | Event::Note { .. } | Event::Downloads { .. } | Event::Finished { .. } => return,
         }
         self.news = true;
@@ -92,7 +96,11 @@ impl Page {
     fn progress(&self, now: Timestamp) -> Progress {
         let stages = STAGES.iter().enumerate().filter_map(|(index, (name, _))| {
             let steps: Vec<_> = self.steps.iter().filter(|(id, _)| stage_of(id) == index).map(|(_, looked)| *looked).collect();
-            (!steps.is_empty()).then(|| Stage { name, state: state(&steps) })
+            (!steps.is_empty()).then(|| {
+                let state = state(&steps);
+                let under_way = matches!(state, State::UnderWay { .. });
+                Stage { name, state, fetched: self.fetched(index).filter(|_| under_way) }
+            })
         });
         Progress {
             done: self.steps.values().filter(|looked| **looked == Some(Looked::Fine)).count(),
@@ -101,6 +109,12 @@ impl Page {
             began: self.began.strftime("%H:%M UTC").to_string(),
             news: now.strftime("%H:%M:%S UTC").to_string(),
         }
+    }
+
+    /// What the steps of a stage have fetched, in words.
+    fn fetched(&self, stage: usize) -> Option<String> {
+        let fetched = self.fetched.iter().filter(|(id, _)| stage_of(id) == stage).map(|(_, bytes)| *bytes);
+        Some(fetched.fold(0, u64::saturating_add)).filter(|sum| *sum > 0).map(words::bytes)
     }
 
     fn write(&mut self, html: &str) -> io::Result<()> {
@@ -215,6 +229,20 @@ mod tests {
         page.event(&finished()).unwrap();
         assert_eq!(shown(&mut page, 61), None);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing stays behind");
+    }
+
+    #[test]
+    fn what_was_fetched_is_counted_until_all_is_here() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut page = begun(directory.path());
+        page.event(&Event::Applying { at: sample::at(1), id: "docker/image-caddy".into(), changes: vec![] }).unwrap();
+        page.event(&sample::downloaded("docker/image-caddy", 38_240_000, None)).unwrap();
+        page.event(&sample::downloaded("docker/image-redis", 2_000_000, Some(4_000_000))).unwrap();
+        let text = shown(&mut page, 1).unwrap();
+        assert!(text.contains("Downloads</span> <span>0 of 1, 40.2 MB<"), "{text}");
+        page.event(&end("docker/image-caddy", Outcome::Changed)).unwrap();
+        let text = shown(&mut page, 2).unwrap();
+        assert!(text.contains("Downloads</span> <span>✓ done<"), "{text}");
     }
 
     #[test]

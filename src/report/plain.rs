@@ -24,8 +24,8 @@ pub struct Plain<W> {
     last_line: Timestamp,
     running: BTreeMap<String, Running>,
     quick: Quick,
-    /// Who holds the lock that a step's command waits for, by step.
-    lock_holders: BTreeMap<String, String>,
+    /// What is known of a running step: who holds the lock that its command waits for, or how much has come.
+    notes: BTreeMap<String, String>,
     under_way: bool,
     endings: Endings,
 }
@@ -46,7 +46,7 @@ impl<W: Write + Send> Plain<W> {
             last_line: now,
             running: BTreeMap::new(),
             quick: Quick::default(),
-            lock_holders: BTreeMap::new(),
+            notes: BTreeMap::new(),
             under_way: false,
             endings: Endings::default(),
         }
@@ -88,7 +88,7 @@ impl<W: Write + Send> Plain<W> {
 
     fn step(&mut self, at: Timestamp, id: &str, outcome: &Outcome, changes: &[Change], seconds: f64) -> io::Result<()> {
         let ended = self.running.remove(id);
-        self.lock_holders.remove(id);
+        self.notes.remove(id);
         self.catch_up(at)?;
         match outcome {
             Outcome::Unchanged | Outcome::Pending | Outcome::Unknown { .. } | Outcome::Blocked { .. } | Outcome::Stopped => Ok(()),
@@ -112,8 +112,8 @@ impl<W: Write + Send> Plain<W> {
     }
 
     fn still(&self, id: &str, since: Timestamp, now: Timestamp) -> String {
-        let waits = self.lock_holders.get(id).map(|holder| format!(", waits for {holder}")).unwrap_or_default();
-        format!("{id} ({}{waits})", words::clock(words::seconds_between(since, now)))
+        let note = self.notes.get(id).map(|note| format!(", {note}")).unwrap_or_default();
+        format!("{id} ({}{note})", words::clock(words::seconds_between(since, now)))
     }
 
     fn finish(&mut self, at: Timestamp, summary: &str) -> io::Result<()> {
@@ -161,9 +161,13 @@ impl<W: Write + Send> Renderer for Plain<W> {
             }
             Event::Output { id, line } => {
                 match words::lock_holder(line) {
-                    Some(holder) => self.lock_holders.insert(id.clone(), holder.to_owned()),
-                    None => self.lock_holders.remove(id),
+                    Some(holder) => self.notes.insert(id.clone(), format!("waits for {holder}")),
+                    None => self.notes.remove(id),
                 };
+                Ok(())
+            }
+            Event::Progress { id, progress } => {
+                self.notes.insert(id.clone(), words::progress(*progress));
                 Ok(())
             }
             Event::Step { at, id, outcome, changes, seconds, .. } => self.step(*at, id, outcome, changes, *seconds),
@@ -194,8 +198,8 @@ impl<W: Write + Send> Renderer for Plain<W> {
         }
         let running: Vec<_> = self.running.iter().map(|(id, step)| self.still(id, step.since, now)).collect();
         let text = if running.is_empty() { "still checking".into() } else { format!("still at {}", running.join(", ")) };
-        // Who is in the way must not be cut off.
-        if self.lock_holders.is_empty() { self.line(now, &text) } else { self.say(now, &text) }
+        // What is known must not be cut off.
+        if self.notes.is_empty() { self.line(now, &text) } else { self.say(now, &text) }
     }
 }
 
@@ -285,6 +289,34 @@ WAITING dns/published
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         let whole: String = text.lines().map(|line| line.split_once("] ").unwrap().1.trim_start()).collect();
         assert!(whole.contains(&"5".repeat(64)) && text.contains("app/stores: create container db"), "{text}");
+    }
+
+    #[test]
+    fn heartbeats_name_the_bytes_and_nothing_else_does() {
+        let mut out = Vec::new();
+        let mut plain = Plain::new(&mut out);
+        let started = Event::Started { at: sample::at(0), version: "1".into(), preview: false, steps: Vec::new() };
+        plain.event(&started).unwrap();
+        for (id, image) in [("docker/image-caddy", "caddy:2-alpine"), ("docker/image-postgres", "postgres:17-alpine")] {
+            let changes = vec![Change::Do { what: format!("pull image {image}") }];
+            plain.event(&Event::Applying { at: sample::at(0), id: id.into(), changes }).unwrap();
+        }
+        for second in 1..18 {
+            plain.event(&sample::downloaded("docker/image-caddy", 1_000_000, None)).unwrap();
+            plain.event(&sample::downloaded("docker/image-postgres", 2_390_000 * second, Some(104_900_000))).unwrap();
+            plain.tick(sample::at(second.cast_signed())).unwrap();
+        }
+        assert_data_eq!(
+            String::from_utf8(out).unwrap(),
+            str![[r"
+[tootstrap 00:00] version 1, 0 things to check
+[tootstrap 00:01] docker/image-caddy: pull image caddy:2-alpine
+[tootstrap 00:01] docker/image-postgres: pull image postgres:17-alpine
+[tootstrap 00:16] still at docker/image-caddy (00:16, 1.0 MB so far),
+[tootstrap 00:16]   docker/image-postgres (00:16, 38.2 of 104 MB)
+
+"]]
+        );
     }
 
     #[test]

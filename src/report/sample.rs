@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Counts, Event, Outcome, StepInfo};
+use crate::host::{Phase, Progress};
 use crate::resource::Change;
 
 /// So many seconds after the run began.
@@ -12,6 +13,11 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 
 pub(super) fn step(seconds: i64, id: &str, title: &str, outcome: Outcome, changes: Vec<Change>, took: f64) -> Event {
     Event::Step { at: at(seconds), id: id.into(), title: title.into(), outcome, changes, seconds: took }
+}
+
+/// So much of an image has been downloaded.
+pub(super) fn downloaded(id: &str, bytes: u64, total: Option<u64>) -> Event {
+    Event::Progress { id: id.into(), progress: Progress { phase: Phase::Download, bytes, total } }
 }
 
 /// One step unchanged, one changed, one failed, one blocked, one waiting.

@@ -130,12 +130,8 @@ impl<W: Write + Send> Terminal<W> {
             }
             Event::Applying { at, id, changes } => self.begin(*at, id, words::first_of(changes)),
             Event::Waiting { at, id, what } => self.begin(*at, id, format!("waiting for {what}")),
-            Event::Output { id, line } => {
-                if let Some(step) = self.running.get_mut(id) {
-                    step.last.clone_from(line);
-                }
-                Ok(())
-            }
+            Event::Output { id, line } => self.go_on(id, line.clone()),
+            Event::Progress { id, progress } => self.go_on(id, words::progress(*progress)),
             Event::Step { at, id, outcome, changes, seconds, .. } => {
                 let done = self.quick.due(*at);
                 self.keep_quick(&done)?;
@@ -156,6 +152,14 @@ impl<W: Write + Send> Terminal<W> {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "one of the arms of `tell`")]
+    fn go_on(&mut self, id: &str, last: String) -> io::Result<()> {
+        if let Some(step) = self.running.get_mut(id) {
+            step.last = last;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "one of the arms of `tell`")]
     fn begin(&mut self, at: Timestamp, id: &str, last: String) -> io::Result<()> {
         self.running.entry(id.to_owned()).or_insert(Running { since: at, last: String::new() }).last = last;
         Ok(())
@@ -165,8 +169,8 @@ impl<W: Write + Send> Terminal<W> {
 impl<W: Write + Send> Renderer for Terminal<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         self.endings.see(event);
-        if let Event::Output { .. } | Event::Span { .. } = event {
-            // The next tick shows it: output can come faster than anyone reads.
+        if let Event::Output { .. } | Event::Progress { .. } | Event::Span { .. } = event {
+            // The next tick shows it: this can come faster than anyone reads.
             return self.tell(event);
         }
         self.clear()?;
@@ -248,6 +252,37 @@ tootstrap 0.1.0 checks 2 things
   · dns/published 00:28  waiting for ns1.linode.com to ns5.linode.com to answe…
   · docker/packages 00:27  Setting up docker-ce
   2/2 done, 00:30
+
+"]]
+        );
+    }
+
+    #[test]
+    fn bytes_of_pulls_side_by_side() {
+        let mut out = Vec::new();
+        let mut terminal = Terminal::new(&mut out, 80, Paint::Plain);
+        let changes = |image: &str| vec![Change::Do { what: format!("pull image {image}") }];
+        let started = Event::Started { at: sample::at(0), version: "0.1.0".into(), preview: false, steps: Vec::new() };
+        let applying = |id: &str, image: &str| Event::Applying { at: sample::at(1), id: id.into(), changes: changes(image) };
+        for event in [
+            started,
+            applying("docker/image-caddy", "caddy:2-alpine"),
+            applying("docker/image-mastodon", "ghcr.io/mastodon/mastodon:v4.7.4"),
+            applying("docker/image-postgres", "postgres:17-alpine"),
+            sample::downloaded("docker/image-mastodon", 12_300_000, None),
+            sample::downloaded("docker/image-postgres", 38_240_000, Some(104_900_000)),
+        ] {
+            terminal.event(&event).unwrap();
+        }
+        terminal.tick(sample::at(13)).unwrap();
+        assert_data_eq!(
+            screen(&String::from_utf8(out).unwrap()),
+            str![[r"
+tootstrap 0.1.0 checks 0 things
+  · docker/image-caddy 00:12  pull image caddy:2-alpine
+  · docker/image-mastodon 00:12  12.3 MB so far
+  · docker/image-postgres 00:12  38.2 of 104 MB
+  0/0 done, 00:13
 
 "]]
         );

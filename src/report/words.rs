@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Counts, Event, Outcome};
+use crate::host::{Phase, Progress};
 use crate::plan::removal::GROUP;
 use crate::resource::Change;
 
@@ -34,6 +35,19 @@ pub(super) fn bytes(bytes: u64) -> String {
         1_000_000..100_000_000 => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
         _ => format!("{} MB", bytes / 1_000_000),
     }
+}
+
+/// How much of a download has been dealt with: `38.2 of 96.5 MB`, `38.2 MB so far`, `unpacks 12.0 of 96.5 MB`.
+pub(super) fn progress(progress: Progress) -> String {
+    let done = bytes(progress.bytes);
+    let amount = match progress.total.map(bytes) {
+        None => format!("{done} so far"),
+        Some(total) => match (done.split_once(' '), total.split_once(' ')) {
+            (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} of {total}"),
+            _ => format!("{done} of {total}"),
+        },
+    };
+    if progress.phase == Phase::Unpack { format!("unpacks {amount}") } else { amount }
 }
 
 /// The text on one line of at most `width` characters, its end replaced by `…` if it is longer.
@@ -260,6 +274,19 @@ mod tests {
     fn times_read_naturally() {
         assert_eq!((clock(0.4), clock(171.0), clock(4000.0)), ("00:00".into(), "02:51".into(), "66:40".into()));
         assert_eq!((duration(0.84), duration(171.2)), ("0.8 s".into(), "2 min 51 s".into()));
+    }
+
+    #[test]
+    fn how_much_has_come_reads_naturally() {
+        for (phase, done, total, expected) in [
+            (Phase::Download, 38_240_000, Some(96_540_000), "38.2 of 96.5 MB"),
+            (Phase::Download, 640_000, Some(104_900_000), "640 kB of 104 MB"),
+            (Phase::Download, 38_240_000, None, "38.2 MB so far"),
+            (Phase::Download, 0, None, "0 kB so far"),
+            (Phase::Unpack, 12_000_000, Some(96_540_000), "unpacks 12.0 of 96.5 MB"),
+        ] {
+            assert_eq!(progress(Progress { phase, bytes: done, total }), expected);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::Stop;
 use super::spans::Spans;
 use super::watched::Watched;
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostError, News};
 use crate::plan::{Plan, Step, StepRef};
 use crate::report::{Counts, Event, Events, Outcome, Part, Problem, StepInfo};
 use crate::resource::{Change, Drift, Lock};
@@ -270,8 +270,14 @@ impl StepRun<'_> {
         let _slot = self.spans.waited(Part::Slot, self.shared.slots.acquire()).await?;
         let (id, events) = (self.step.id.clone(), self.spans.events.clone());
         events.emit(Event::Applying { at: Timestamp::now(), id: id.clone(), changes: changes.to_vec() });
-        let lines = move |line: &str| events.emit(Event::Output { id: id.clone(), line: line.to_owned() });
-        let host = self.host.with_lines(Arc::new(lines));
+        let news = move |news: News<'_>| {
+            let id = id.clone();
+            events.emit(match news {
+                News::Line(line) => Event::Output { id, line: line.to_owned() },
+                News::Progress(progress) => Event::Progress { id, progress },
+            });
+        };
+        let host = self.host.with_news(Arc::new(news));
         self.spans.time(Part::Apply, "", self.step.resource.apply(&*host)).await
     }
 

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 
 use super::spans::Spans;
 use crate::host::{
-    Access, Account, Answer, Cmd, Host, LineSink, Output, Probe, Question, RelayTrouble, Request, Response, Result, Space, Stat, Trial,
+    Access, Account, Answer, BodySink, Cmd, Host, News, NewsSink, Output, Probe, Question, RelayTrouble, Request, Response, Result, Space,
+    Stat, Trial,
 };
 use crate::report::Part;
 
@@ -128,16 +129,20 @@ impl Host for Watched {
         self.spans.time(Part::Request, &request.to_string(), self.host.send(request)).await
     }
 
+    async fn stream(&self, request: &Request, body: BodySink<'_>) -> Result<Response> {
+        self.spans.time(Part::Request, &request.to_string(), self.host.stream(request, body)).await
+    }
+
     async fn pause(&self, time: Duration) -> Result<()> {
         self.host.pause(time).await
     }
 
-    fn say(&self, line: &str) {
-        self.host.say(line);
+    fn tell(&self, news: News<'_>) {
+        self.host.tell(news);
     }
 
-    fn with_lines(&self, lines: LineSink) -> Box<dyn Host> {
-        Box::new(Self { host: Arc::from(self.host.with_lines(lines)), ..self.clone() })
+    fn with_news(&self, news: NewsSink) -> Box<dyn Host> {
+        Box::new(Self { host: Arc::from(self.host.with_news(news)), ..self.clone() })
     }
 
     fn unstoppable(&self) -> Box<dyn Host> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::super::{Access, Account, Answer, HostError, Kind, Question, Record, RecordType, Result, Space, Stat};
+use super::super::{Access, Account, Answer, HostError, Kind, Progress, Question, Record, RecordType, Result, Space, Stat};
 
 /// A file or directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub(crate) struct Machine {
     pub(crate) ufw: super::ufw::Ufw,
     pub(crate) systemd: super::systemd::Systemd,
     pub(crate) uplink: super::uplink::Uplink,
+    /// What was told of how much is done.
+    pub(crate) progress: Vec<Progress>,
     pub(super) log: Vec<String>,
     pub(super) trouble: Vec<String>,
     pub(super) trouble_at: Option<(usize, super::Trouble)>,

@@ -29,8 +29,8 @@ pub(crate) use proxy::FakeProxy;
 pub(crate) use relay::FakeRelay;
 
 use super::{
-    Access, Account, Answer, Cmd, Host, HostError, Kind, LineSink, Output, Probe, Question, RelayTrouble, Request, Response, Result, Space,
-    Stat, Stdin, Trial,
+    Access, Account, Answer, BodySink, Cmd, Host, HostError, Kind, News, NewsSink, Output, Probe, Question, RelayTrouble, Request,
+    Response, Result, Space, Stat, Stdin, Trial,
 };
 
 use crate::run::Stop;
@@ -354,15 +354,28 @@ impl Host for FakeHost {
         Self::exchange(&mut machine, request)
     }
 
+    /// In small pieces, which end anywhere.
+    async fn stream(&self, request: &Request, body: BodySink<'_>) -> Result<Response> {
+        let answer = self.send(request).await?;
+        if !answer.success() {
+            return Ok(answer);
+        }
+        answer.body.chunks(7).for_each(body);
+        Ok(Response { body: Vec::new(), ..answer })
+    }
+
     async fn pause(&self, time: Duration) -> Result<()> {
         self.stop.pause(time).await
     }
 
-    fn say(&self, line: &str) {
-        self.machine().log.push(format!("say {line}"));
+    fn tell(&self, news: News<'_>) {
+        match news {
+            News::Line(line) => self.machine().log.push(format!("say {line}")),
+            News::Progress(progress) => self.machine().progress.push(progress),
+        }
     }
 
-    fn with_lines(&self, _lines: LineSink) -> Box<dyn Host> {
+    fn with_news(&self, _news: NewsSink) -> Box<dyn Host> {
         Box::new(self.clone())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::super::LineSink;
+use super::super::{News, NewsSink};
 
 /// How many lines are kept for an error.
 const KEPT: usize = 20;
@@ -15,11 +15,11 @@ const LONGEST: usize = 8 << 10;
 #[derive(Clone, Default)]
 pub(super) struct Lines {
     last: Arc<Mutex<VecDeque<String>>>,
-    sink: Option<LineSink>,
+    sink: Option<NewsSink>,
 }
 
 impl Lines {
-    pub(super) fn new(sink: Option<LineSink>) -> Self {
+    pub(super) fn new(sink: Option<NewsSink>) -> Self {
         Self { last: Arc::default(), sink }
     }
 
@@ -30,7 +30,7 @@ impl Lines {
             return;
         }
         if let Some(sink) = &self.sink {
-            sink(line);
+            sink(News::Line(line));
         }
         let mut last = lock(&self.last);
         if last.len() == KEPT {

@@ -20,8 +20,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Access, Account, Answer, Cmd, Host, HostError, LineSink, Output, Probe, Question, RelayTrouble, Request, Response, Result, Space, Stat,
-    Trial,
+    Access, Account, Answer, BodySink, Cmd, Host, HostError, News, NewsSink, Output, Probe, Question, RelayTrouble, Request, Response,
+    Result, Space, Stat, Trial,
 };
 pub use foreground::{become_command, hand_on};
 
@@ -38,13 +38,13 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 pub struct System {
     web: Arc<web::Web>,
     stop: Stop,
-    lines: Option<LineSink>,
+    news: Option<NewsSink>,
 }
 
 impl System {
     /// The machine, whose pauses end when `stop` says drain, and its commands when it says kill.
     pub fn new(stop: Stop) -> Self {
-        Self { web: Arc::default(), stop, lines: None }
+        Self { web: Arc::default(), stop, news: None }
     }
 }
 
@@ -155,12 +155,12 @@ impl Host for System {
     }
 
     async fn run(&self, cmd: &Cmd) -> Result<Output> {
-        process::finish(cmd, &self.stop, self.lines.clone(), None).await?.succeeded(cmd)
+        process::finish(cmd, &self.stop, self.news.clone(), None).await?.succeeded(cmd)
     }
 
     async fn run_into(&self, cmd: &Cmd, path: &Path, access: Access) -> Result<()> {
         let (whole, output) = files::blocking(path, move |path| files::begin(path, access)).await?;
-        process::finish(cmd, &self.stop, self.lines.clone(), Some(output)).await?.succeeded(cmd)?;
+        process::finish(cmd, &self.stop, self.news.clone(), Some(output)).await?.succeeded(cmd)?;
         files::blocking(path, move |path| files::complete(whole, path)).await
     }
 
@@ -168,18 +168,25 @@ impl Host for System {
         self.web.exchange(request).await
     }
 
+    async fn stream(&self, request: &Request, body: BodySink<'_>) -> Result<Response> {
+        tokio::select! {
+            answer = self.web.stream(request, body) => answer,
+            () = self.stop.kill() => Err(HostError::Stopped),
+        }
+    }
+
     async fn pause(&self, time: Duration) -> Result<()> {
         self.stop.pause(time).await
     }
 
-    fn say(&self, line: &str) {
-        if let Some(lines) = &self.lines {
-            lines(line);
+    fn tell(&self, news: News<'_>) {
+        if let Some(sink) = &self.news {
+            sink(news);
         }
     }
 
-    fn with_lines(&self, lines: LineSink) -> Box<dyn Host> {
-        Box::new(Self { lines: Some(lines), ..self.clone() })
+    fn with_news(&self, news: NewsSink) -> Box<dyn Host> {
+        Box::new(Self { news: Some(news), ..self.clone() })
     }
 
     fn unstoppable(&self) -> Box<dyn Host> {
@@ -199,6 +206,7 @@ fn zeroed(content: &[u8]) -> secrecy::SecretSlice<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Method;
 
     #[tokio::test]
     async fn what_a_command_prints_fills_a_file_that_is_whole_or_not_there() {
@@ -218,12 +226,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_long_answer_ends_when_commands_are_killed() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let request = Request::new(Method::Post, format!("http://{}/", listener.local_addr().unwrap()));
+        let stop = Stop::default();
+        let second = stop.clone();
+        stop.request();
+        tokio::spawn(async move {
+            let _silent = listener.accept().await;
+            second.request();
+            std::future::pending::<()>().await;
+        });
+        let answer = System::new(stop).stream(&request, &mut |_| ()).await;
+        assert!(matches!(answer, Err(HostError::Stopped)), "{answer:?}");
+    }
+
+    #[tokio::test]
     async fn a_pause_ends_at_the_first_signal() {
         let stop = Stop::default();
         let host = System::new(stop.clone());
         assert!(host.pause(Duration::ZERO).await.is_ok());
         stop.request();
-        assert!(matches!(host.with_lines(Arc::new(|_| ())).pause(Duration::from_mins(20)).await, Err(HostError::Stopped)));
+        assert!(matches!(host.with_news(Arc::new(|_| ())).pause(Duration::from_mins(20)).await, Err(HostError::Stopped)));
     }
 
     #[tokio::test]

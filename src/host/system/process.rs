@@ -16,7 +16,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::super::{Cmd, HostError, LineSink, Output, Result, Stdin};
+use super::super::{Cmd, HostError, NewsSink, Output, Result, Stdin};
 use super::PATH;
 use super::lines::{Lines, Splitter, lock};
 use crate::run::Stop;
@@ -50,7 +50,7 @@ pub(super) fn find(program: &str) -> Result<PathBuf> {
 }
 
 /// Runs a command to its end, its limit or the end of the run. `into` takes its standard output, which is then not kept here.
-pub(super) async fn finish(cmd: &Cmd, stop: &Stop, sink: Option<LineSink>, into: Option<File>) -> Result<Finished> {
+pub(super) async fn finish(cmd: &Cmd, stop: &Stop, sink: Option<NewsSink>, into: Option<File>) -> Result<Finished> {
     let spawn_error = |source| HostError::Spawn { command: cmd.to_string(), source };
     let mut command = command(cmd)?;
     if let Some(file) = into {
@@ -172,6 +172,7 @@ async fn read(mut pipe: impl AsyncRead + Unpin, mut splitter: Splitter) {
 mod tests {
     use std::time::Instant;
 
+    use super::super::super::News;
     use super::*;
 
     fn shell(script: &str) -> Cmd {
@@ -212,9 +213,9 @@ mod tests {
     async fn lines_stream_while_it_runs() {
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();
         let sink = Arc::clone(&seen);
-        let sink: LineSink = Arc::new(move |line: &str| lock(&sink).push(line.to_owned()));
+        let sink: NewsSink = Arc::new(move |news| lock(&sink).push(format!("{news:?}")));
         finish(&shell(r"printf 'one\rtwo\nthree'"), &Stop::default(), Some(sink), None).await.unwrap();
-        assert_eq!(*lock(&seen), ["one", "two", "three"]);
+        assert_eq!(*lock(&seen), ["one", "two", "three"].map(|line| format!("{:?}", News::Line(line))));
     }
 
     #[tokio::test]

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder};
-use secrecy::ExposeSecret;
+use reqwest::{Client, ClientBuilder, RequestBuilder};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
 
-use super::super::{Body, HostError, Method, Request, Response, Result};
+use super::super::{Body, BodySink, HostError, Method, Request, Response, Result};
 use super::lines::lock;
 
 /// Limit for a connection, with its TLS handshake.
@@ -48,10 +49,38 @@ impl Web {
         }
     }
 
+    /// One exchange whose answer may take as long as it takes: the body of a success goes to `body` as it comes, and the request's limit holds
+    /// for each silence.
+    pub(super) async fn stream(&self, request: &Request, body: BodySink<'_>) -> Result<Response> {
+        let Request { follow, connect_to, only_http1, timeout: limit, .. } = *request;
+        let purpose = Use { follow, connect_to, socket: request.socket.clone(), only_v4: false, only_http1 };
+        let outgoing = self.outgoing(purpose, request).map_err(|error| describe(&error, request))?;
+        let mut incoming = within(limit, outgoing.send(), request).await?;
+        let mut answer = head(&incoming);
+        while let Some(piece) = within(limit, incoming.chunk(), request).await? {
+            if answer.success() {
+                body(&piece);
+            } else {
+                answer.body.extend_from_slice(&piece);
+            }
+        }
+        Ok(answer)
+    }
+
     async fn try_once(&self, purpose: Use, request: &Request) -> reqwest::Result<Response> {
-        let mut outgoing = self.client(purpose, &request.url)?.request(method(request.method), &request.url).timeout(request.timeout);
+        let incoming = self.outgoing(purpose, request)?.timeout(request.timeout).send().await?;
+        let head = head(&incoming);
+        Ok(Response { body: incoming.bytes().await?.to_vec(), ..head })
+    }
+
+    /// The request as it will be sent, without a limit.
+    fn outgoing(&self, purpose: Use, request: &Request) -> reqwest::Result<RequestBuilder> {
+        let mut outgoing = self.client(purpose, &request.url)?.request(method(request.method), &request.url);
         for (name, value) in &request.headers {
             outgoing = outgoing.header(name, value);
+        }
+        for (name, value) in &request.secret_headers {
+            outgoing = outgoing.header(*name, sensitive(value));
         }
         if let Some(token) = &request.bearer {
             outgoing = outgoing.bearer_auth(token.expose_secret());
@@ -61,12 +90,7 @@ impl Web {
             Some(Body::Json(body)) => outgoing.json(body),
             Some(Body::Text(media_type, text)) => outgoing.header(CONTENT_TYPE, *media_type).body(text.clone()),
         };
-        let incoming = outgoing.send().await?;
-        let field = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
-        let headers = incoming.headers().iter().map(field).collect();
-        Ok(Response { status: incoming.status().as_u16(), headers, body: incoming.bytes().await?.to_vec() })
+        Ok(outgoing)
     }
 
     /// A client that connects elsewhere belongs to one name and is not kept.
@@ -90,6 +114,32 @@ impl Web {
         lock(&self.clients).insert(purpose, client.clone());
         Ok(client)
     }
+}
+
+/// Status and header fields.
+fn head(incoming: &reqwest::Response) -> Response {
+    let field =
+        |(name, value): (&HeaderName, &HeaderValue)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let headers = incoming.headers().iter().map(field).collect();
+    Response { status: incoming.status().as_u16(), headers, body: Vec::new() }
+}
+
+/// A value that is never shown; empty, if it is none that a header may have.
+fn sensitive(value: &SecretString) -> HeaderValue {
+    let value = HeaderValue::from_str(value.expose_secret());
+    let mut value = value.unwrap_or(HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}
+
+async fn within<T>(limit: Duration, waiting: impl Future<Output = reqwest::Result<T>>, request: &Request) -> Result<T> {
+    let silent = |_| HostError::Http {
+        url: request.url.clone(),
+        reason: format!("nothing came for {} s", limit.as_secs()),
+        perhaps_done: true,
+        untrusted: false,
+    };
+    timeout(limit, waiting).await.map_err(silent)?.map_err(|error| describe(&error, request))
 }
 
 fn builder(purpose: &Use) -> ClientBuilder {
@@ -152,7 +202,6 @@ mod tests {
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpSocket, TcpStream};
-    use tokio::time::timeout;
 
     use super::*;
 
@@ -224,6 +273,50 @@ mod tests {
         let Err(HostError::Http { perhaps_done, reason, .. }) = Web::default().exchange(&silent).await else { panic!("nobody listens") };
         assert!(!perhaps_done);
         assert!(reason.contains("refused"), "{reason}");
+    }
+
+    /// Answers with these pieces, 150 ms after each other, and says whether the caller has gone before the last one.
+    async fn serve_slowly(pieces: &'static [&'static str]) -> (SocketAddr, tokio::task::JoinHandle<bool>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _asked = stream.read(&mut [0; 4096]).await;
+            for piece in pieces {
+                stream.write_all(piece.as_bytes()).await.unwrap();
+                if timeout(Duration::from_millis(150), stream.read(&mut [0])).await.is_ok() {
+                    return true;
+                }
+            }
+            false
+        });
+        (address, serving)
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_comes_in_pieces_and_only_silence_is_limited() {
+        let (address, _) = serve_slowly(&["HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "ab", "cd", "ef"]).await;
+        let request = Request::new(Method::Post, format!("http://{address}/")).timeout(Duration::from_millis(400));
+        let mut pieces = Vec::new();
+        let mut keep = |piece: &[u8]| pieces.push(String::from_utf8(piece.to_vec()).unwrap());
+        assert_eq!(Web::default().stream(&request, &mut keep).await.unwrap().status, 200);
+        assert_eq!(pieces, ["ab", "cd", "ef"]);
+
+        let (address, gone) = serve_slowly(&["HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nab", "", "", "", "", "cdef"]).await;
+        let request = Request { url: format!("http://{address}/"), ..request };
+        let error = Web::default().stream(&request, &mut |_| ()).await.unwrap_err();
+        assert!(error.to_string().ends_with("nothing came for 0 s"), "{error}");
+        assert!(gone.await.unwrap(), "the connection was closed");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_success_is_not_streamed_and_secret_fields_are_sent() {
+        let (address, seen) = serve("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno").await;
+        let request = Request::new(Method::Post, format!("http://{address}/")).secret_header("X-Registry-Auth", "c2VjcmV0".into());
+        let answer = Web::default().stream(&request, &mut |_| panic!("nothing succeeded")).await.unwrap();
+        assert_eq!((answer.status, answer.text().as_str()), (404, "no"));
+        assert!(lock(&seen)[0].contains("x-registry-auth: c2VjcmV0\r\n"));
+        assert!(!format!("{request:?} {request}").contains("c2Vj"));
     }
 
     /// An address that leads nowhere: a listener whose queue is full neither accepts nor refuses.

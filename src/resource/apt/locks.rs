@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::tail;
-use crate::host::{Cmd, Host, HostError, Output, Probe, Result};
+use crate::host::{Cmd, Host, HostError, News, Output, Probe, Result};
 
 /// How long somebody else may hold dpkg's and apt's locks.
 const PATIENCE: Duration = Duration::from_mins(20);
@@ -40,7 +40,7 @@ async fn free(host: &dyn Host, locks: &[&str], began: tokio::time::Instant) -> R
             return Ok(());
         }
         if told.as_ref() != Some(&held) {
-            host.say(&held);
+            host.tell(News::Line(&held));
             told = Some(held);
         }
         host.pause(EVERY).await?;

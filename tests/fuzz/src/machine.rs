@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tootstrap::host::{
-    Access, Account, Answer, Cmd, Host, HostError, Kind, LineSink, Output, Probe, Question, RelayTrouble, Request, Response, Result, Space,
-    Stat, Trial,
+    Access, Account, Answer, BodySink, Cmd, Host, HostError, Kind, News, NewsSink, Output, Probe, Question, RelayTrouble, Request,
+    Response, Result, Space, Stat, Trial,
 };
 
 use super::answers;
@@ -288,14 +288,22 @@ impl Host for Machine {
         self.exchange(request)
     }
 
+    async fn stream(&self, request: &Request, body: BodySink<'_>) -> Result<Response> {
+        let answer = self.send(request).await?;
+        if answer.success() {
+            answer.body.chunks(7).for_each(body);
+        }
+        Ok(answer)
+    }
+
     async fn pause(&self, time: Duration) -> Result<()> {
         tokio::time::sleep(time).await;
         Ok(())
     }
 
-    fn say(&self, _line: &str) {}
+    fn tell(&self, _news: News<'_>) {}
 
-    fn with_lines(&self, _lines: LineSink) -> Box<dyn Host> {
+    fn with_news(&self, _news: NewsSink) -> Box<dyn Host> {
         Box::new(self.clone())
     }
 
