@@ -4,13 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::PROJECT;
-use crate::host::{Method, Probe, Request, Response};
+use super::registry::name_and_version;
+use crate::host::{BodySink, Host, Method, Probe, Request, Response};
 
 /// Where the daemon listens.
 pub(crate) const SOCKET: &str = "/var/run/docker.sock";
@@ -24,6 +27,9 @@ pub(crate) struct Version {
     /// The newest version of its interface: `1.41`.
     api_version: String,
 }
+
+/// How long the daemon may be silent while it pulls: layers of other images may come first.
+const SILENCE: Duration = Duration::from_mins(30);
 
 /// Where the daemon keeps what it has.
 #[derive(Debug, Deserialize)]
@@ -217,6 +223,38 @@ pub(crate) async fn images(host: &dyn Probe) -> anyhow::Result<Vec<ListedImage>>
 /// The daemon does not answer as documented.
 pub(crate) async fn networks(host: &dyn Probe) -> anyhow::Result<Vec<Network>> {
     get(host, "/networks").await?.context("Docker does not list its networks")
+}
+
+/// How the daemon refuses.
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
+}
+
+/// Has the daemon pull an image; `told` takes what it tells meanwhile. `login` is what it shows to the registry.
+///
+/// # Errors
+/// The daemon does not answer, is silent for long, or refuses. What goes wrong later is in what it tells.
+pub(super) async fn pull(host: &dyn Host, reference: &str, login: Option<SecretString>, told: BodySink<'_>) -> anyhow::Result<()> {
+    let version = version(host.probe()).await?.api_version;
+    let (name, tag) = name_and_version(reference);
+    let url = format!("http://docker/v{version}/images/create?fromImage={}&tag={}", encoded(name), encoded(tag));
+    let mut request = Request::new(Method::Post, url).socket(Path::new(SOCKET)).timeout(SILENCE);
+    if let Some(login) = login {
+        request = request.secret_header("X-Registry-Auth", login);
+    }
+    let answer = host.stream(&request, told).await?;
+    if !answer.success() {
+        let why = answer.parse().map_or_else(|_| answer.text(), |refusal: Refusal| refusal.message);
+        bail!("Error response from daemon: {}", why.trim());
+    }
+    Ok(())
+}
+
+/// As a value in a query (RFC 3986, §3.4).
+fn encoded(value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:@".contains(&byte);
+    value.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// The newest interface is asked for: paths without a version are deprecated, and old versions go away.

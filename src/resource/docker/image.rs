@@ -1,14 +1,17 @@
 //! Images that were pulled.
 
 use std::fmt;
-use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use secrecy::SecretString;
+use tokio::time::Instant;
 
 use super::super::{Drift, Resource};
-use super::{api, digests};
-use crate::host::{Cmd, Host, Probe};
+use super::pull::Pull;
+use super::registry::{login_of, name_and_version};
+use super::{api, digests, login};
+use crate::host::{Cmd, Host, News, Probe};
 use crate::report::WithRemedy;
 
 /// An image is here. One that is here is not asked for again: a moving tag does not move by itself. One that got lost comes again as the one
@@ -25,15 +28,33 @@ impl Image {
     }
 
     async fn pull(&self, host: &dyn Host, reference: &str) -> anyhow::Result<()> {
-        let pull = Cmd::new("docker").args(["pull", reference]).timeout(Duration::from_hours(1));
-        match host.run(&pull).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let remedy = remedy(&error.to_string());
-                Err(error).with_context(|| format!("cannot pull {self}")).remedy(remedy)
+        let login = login_for(host, reference).await;
+        let mut pull = Pull::default();
+        let mut tell = |bytes: &[u8]| {
+            pull.feed(bytes).iter().for_each(|line| host.tell(News::Line(line)));
+            if let Some(progress) = pull.due(Instant::now()) {
+                host.tell(News::Progress(progress));
             }
+        };
+        let pulled = api::pull(host, reference, login, &mut tell).await;
+        if let Some(progress) = pull.untold() {
+            host.tell(News::Progress(progress));
         }
+        pulled.and_then(|()| pull.end()).or_else(|error| {
+            let remedy = remedy(&format!("{error:#}"));
+            Err(error).with_context(|| format!("cannot pull {self}")).remedy(remedy)
+        })
     }
+}
+
+/// What `docker login` has kept for where the image is. What cannot be used is told and left out, as Docker's client does.
+async fn login_for(host: &dyn Host, reference: &str) -> Option<SecretString> {
+    let (name, _) = name_and_version(reference);
+    let found = login::header(host.probe(), login_of(name)).await;
+    found.unwrap_or_else(|error| {
+        host.tell(News::Line(&format!("pulled without a login: {error:#}")));
+        None
+    })
 }
 
 impl fmt::Display for Image {
@@ -88,9 +109,14 @@ fn remedy(said: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Kind;
     use crate::host::fake::FakeHost;
+    use crate::host::{Kind, Phase, Progress};
+    use crate::report::Problem;
     use crate::resource::testing::converge;
+
+    fn pull_of(name: &str, version: &str) -> String {
+        format!("POST http://docker/v1.41/images/create?fromImage={name}&tag={version}")
+    }
 
     #[tokio::test]
     async fn pulled_once() {
@@ -98,7 +124,10 @@ mod tests {
         let image = Image::new("redis:7-alpine");
         assert_eq!(image.check(&host).await.unwrap(), Drift::to_do("pull image redis:7-alpine"));
         host.machine().install_docker();
-        assert_eq!(converge(&host, &image).await, ["run docker pull redis:7-alpine"]);
+        assert_eq!(converge(&host, &image).await, [pull_of("redis", "7-alpine")]);
+        let begun = Progress { phase: Phase::Download, bytes: 0, total: None };
+        let ended = Progress { phase: Phase::Unpack, bytes: 1000, total: Some(1000) };
+        assert_eq!(host.machine().progress, [begun, ended], "what comes within a second is not told");
         assert!(converge(&host, &image).await.is_empty());
     }
 
@@ -124,8 +153,34 @@ mod tests {
         let record = format!("version = 1\n[digests]\n'redis:7-alpine' = '{digest}'\n");
         host.machine().place(digests::IMAGES, Kind::File, &record, 0o644);
         let log = converge(&host, &Image::new("redis:7-alpine")).await;
-        assert_eq!(log, [format!("run docker pull {digest}"), format!("run docker tag {digest} redis:7-alpine")]);
-        assert_eq!(converge(&host, &Image::new("caddy:2-alpine")).await, ["run docker pull caddy:2-alpine"]);
+        let (name, version) = digest.split_once('@').unwrap();
+        assert_eq!(log, [pull_of(name, version), format!("run docker tag {digest} redis:7-alpine")]);
+        assert_eq!(converge(&host, &Image::new("caddy:2-alpine")).await, [pull_of("caddy", "2-alpine")]);
+    }
+
+    #[tokio::test]
+    async fn what_goes_wrong_before_and_after_it_began_is_told_with_what_helps() {
+        for (image, why, helps) in [
+            ("absent:1", "cannot pull image absent:1: Error response from daemon: manifest unknown", "images.toml"),
+            ("large:1", "cannot pull image large:1: Error response from daemon: write /usr/bin/node: no space left on device", "df -i"),
+            ("no#name", "cannot pull image no#name: Error response from daemon: invalid reference format", "later"),
+        ] {
+            let host = FakeHost::debian();
+            host.machine().install_docker();
+            let error = Image::new(image).apply(&host).await.unwrap_err();
+            assert_eq!(format!("{error:#}"), why);
+            assert!(Problem::remedy_of(&error).unwrap().contains(helps), "{image}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_login_that_cannot_be_used_does_not_keep_the_image_away() {
+        let host = FakeHost::debian();
+        host.machine().install_docker();
+        host.machine().place("/root/.docker", Kind::Directory, "", 0o700);
+        host.machine().place("/root/.docker/config.json", Kind::File, "{", 0o600);
+        let said = "say pulled without a login: /root/.docker/config.json is not as Docker writes it";
+        assert_eq!(converge(&host, &Image::new("redis:7-alpine")).await, [said.to_owned(), pull_of("redis", "7-alpine")]);
     }
 
     #[tokio::test]

@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const KINDS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, \
                      application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
 
+/// Docker Hub in a reference; one that names no registry is there.
+const HUB: &str = "docker.io";
+
 /// Layers and configuration of an image: digest and packed bytes of each.
 pub(crate) type Blobs = BTreeMap<String, u64>;
 
@@ -31,19 +34,10 @@ struct Place {
 
 impl Place {
     fn of(reference: &str) -> Self {
-        let (name, digest) = reference.split_once('@').map_or((reference, None), |(name, digest)| (name, Some(digest)));
-        let (name, tag) = match name.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => (name, tag),
-            _ => (name, "latest"),
-        };
-        let version = digest.unwrap_or(tag).to_owned();
-        let is_host = |first: &str| first.contains(['.', ':']) || first == "localhost";
-        let (registry, repository) = match name.split_once('/') {
-            Some(("docker.io", rest)) => ("docker.io", rest),
-            Some((first, rest)) if is_host(first) => (first, rest),
-            _ => ("docker.io", name),
-        };
-        if registry != "docker.io" {
+        let (name, version) = name_and_version(reference);
+        let (registry, repository) = registry_and_repository(name);
+        let version = version.to_owned();
+        if registry != HUB {
             return Self { registry: registry.into(), repository: repository.into(), version };
         }
         // Docker Hub answers under another name, and its official images have a first part that nobody writes.
@@ -53,6 +47,33 @@ impl Place {
 
     fn manifest(&self, version: &str) -> String {
         format!("https://{}/v2/{}/manifests/{version}", self.registry, self.repository)
+    }
+}
+
+/// Name, and tag or digest.
+pub(super) fn name_and_version(reference: &str) -> (&str, &str) {
+    let (name, digest) = reference.split_once('@').map_or((reference, None), |(name, digest)| (name, Some(digest)));
+    let (name, tag) = match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (name, "latest"),
+    };
+    (name, digest.unwrap_or(tag))
+}
+
+fn registry_and_repository(name: &str) -> (&str, &str) {
+    let is_host = |first: &str| first.contains(['.', ':']) || first == "localhost";
+    match name.split_once('/') {
+        Some((HUB | "index.docker.io", rest)) => (HUB, rest),
+        Some((first, rest)) if is_host(first) => (first, rest),
+        _ => (HUB, name),
+    }
+}
+
+/// Under which name `docker login` keeps what lets somebody in to where this image is.
+pub(super) fn login_of(name: &str) -> &str {
+    match registry_and_repository(name) {
+        (HUB, _) => "https://index.docker.io/v1/",
+        (registry, _) => registry,
     }
 }
 

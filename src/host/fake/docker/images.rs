@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::{Machine, Reply, Response};
-use super::answer;
+use super::{answer, refuse};
 
 /// What Docker says of an image that a power cut tore.
 const TORN: &str = "readlink /var/lib/docker/overlay2: invalid argument";
@@ -18,10 +18,6 @@ pub(super) fn program(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
             machine.docker.images.remove(*image);
             Some(Reply::changed(""))
         }
-        ["pull", image] => {
-            machine.docker.images.insert((*image).into());
-            Some(Reply::changed(""))
-        }
         ["tag", image, name] => {
             if machine.docker.images.contains(*image) {
                 machine.docker.images.insert((*name).into());
@@ -33,6 +29,35 @@ pub(super) fn program(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
     }
 }
 
+/// A pull. What goes wrong once it has begun is told with status 200.
+pub(super) fn create(machine: &mut Machine, query: &str) -> Option<Response> {
+    let (name, version) = query.strip_prefix("fromImage=")?.split_once("&tag=")?;
+    if name.contains('%') {
+        return Some(refuse(400, "invalid reference format"));
+    }
+    if name == "absent" {
+        return Some(refuse(404, "manifest unknown"));
+    }
+    let mut told = vec![
+        json!({ "status": format!("Pulling from {name}"), "id": version }),
+        json!({ "status": "Pulling fs layer", "progressDetail": {}, "id": "layer" }),
+        json!({ "status": "Downloading", "progressDetail": { "current": 500, "total": 1000 }, "id": "layer" }),
+    ];
+    if name == "large" {
+        let why = "write /usr/bin/node: no space left on device";
+        told.push(json!({ "errorDetail": { "message": why }, "error": why }));
+    } else {
+        told.push(json!({ "status": "Pull complete", "progressDetail": {}, "id": "layer" }));
+        machine.docker.images.insert(if version.starts_with("sha256:") {
+            format!("{name}@{version}")
+        } else {
+            format!("{name}:{version}")
+        });
+    }
+    let body = told.iter().fold(String::new(), |body, message| body + &message.to_string() + "\r\n");
+    Some(Response { status: 200, body: body.into(), ..Response::default() })
+}
+
 /// The daemon's answers about images.
 pub(super) fn daemon(machine: &Machine, path: &str) -> Option<Response> {
     if path == "/images/json" {
@@ -42,7 +67,7 @@ pub(super) fn daemon(machine: &Machine, path: &str) -> Option<Response> {
     }
     let image = path.strip_prefix("/images/")?.strip_suffix("/json")?;
     if !machine.docker.images.contains(image) {
-        return Some(Response { status: 404, body: br#"{"message":"No such image"}"#.to_vec(), ..Response::default() });
+        return Some(refuse(404, "No such image"));
     }
     if machine.docker.torn_images.contains(image) {
         return Some(Response { status: 500, ..answer(&json!({ "message": TORN })) });

@@ -11,9 +11,10 @@ mod redis;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::super::{Request, Response};
+use super::super::{Method, Request, Response};
 use super::{Cmd, LOST, Machine, Reply};
 use crate::facts::DOCKER_PACKAGES;
 use crate::resource::docker::api::SOCKET;
@@ -82,6 +83,8 @@ pub(crate) struct Docker {
     pub(crate) sidekiq_log: String,
     /// What `assets/mastodon/test_message.rb` finds out.
     pub(crate) test_message: Value,
+    /// What the credential helper `pass` keeps: user and secret by registry.
+    pub(crate) kept: BTreeMap<String, (&'static str, &'static str)>,
     /// What Caddy runs with.
     loaded: Value,
 }
@@ -115,6 +118,7 @@ impl Default for Docker {
             caddy_log: String::new(),
             sidekiq_log: String::new(),
             test_message: Value::Null,
+            kept: BTreeMap::new(),
             loaded: Value::Null,
         }
     }
@@ -171,6 +175,11 @@ pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
             let none = || Reply::read("").status(1, "docker: 'compose' is not a docker command.");
             Some(if has_plugin { Reply::read(format!("{}\n", machine.docker.compose)) } else { none() })
         }
+        ["docker-credential-pass", "get"] => {
+            let kept = machine.docker.kept.get(cmd.text()?.expose_secret());
+            let answer = kept.map(|(user, secret)| json!({ "ServerURL": "", "Username": user, "Secret": secret }).to_string());
+            Some(answer.map_or_else(|| Reply::read("credentials not found in native keychain\n").status(1, ""), Reply::read))
+        }
         ["docker", ..] if !is_on(machine, "docker.service") => Some(
             Reply::read("").status(1, "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"),
         ),
@@ -202,7 +211,14 @@ pub(super) fn daemon(machine: &mut Machine, request: &Request) -> Option<Respons
     if path == "/info" {
         return Some(answer(&json!({ "DockerRootDir": machine.docker.root })));
     }
+    if let (Method::Post, Some(query)) = (request.method, path.strip_prefix("/images/create?")) {
+        return images::create(machine, query);
+    }
     containers::daemon(machine, path).or_else(|| images::daemon(machine, path))
+}
+
+fn refuse(status: u16, message: &str) -> Response {
+    Response { status, ..answer(&json!({ "message": message })) }
 }
 
 fn answer(value: &Value) -> Response {
