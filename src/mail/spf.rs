@@ -61,26 +61,26 @@ pub(super) async fn reach(record: &str, probe: &dyn Probe) -> Reach {
 /// Other mail of the domain goes on as it did: no term is left out, but what never counts (`redirect=` beside `all`, §6.1).
 pub(super) fn merged(records: &[&str], include: Option<&str>) -> String {
     let mut kept: Vec<String> = Vec::new();
-    let mut last: Option<String> = None;
+    let mut last: Option<&str> = None;
     for record in records {
-        let mut end = "?all".to_owned();
+        let mut end = "?all";
         let has_all = terms(record).any(is_all);
         for term in terms(record) {
             match term.strip_prefix("redirect=") {
-                _ if is_all(term) => end = term.to_owned(),
+                _ if is_all(term) => end = term,
                 Some(_) if has_all => {}
-                Some(_) if records.len() == 1 => end = term.to_owned(),
+                Some(_) if records.len() == 1 => end = term,
                 // Of one record among several, all that it lets send.
                 Some(name) => add(&mut kept, format!("include:{name}")),
                 None => add(&mut kept, term.to_owned()),
             }
         }
-        last = Some(last.filter(|milder| mildness(milder) >= mildness(&end)).unwrap_or(end));
+        last = Some(last.filter(|milder| mildness(milder) >= mildness(end)).unwrap_or(end));
     }
     if let Some(include) = include {
         add(&mut kept, format!("include:{include}"));
     }
-    kept.push(last.unwrap_or_else(|| "~all".to_owned()));
+    kept.push(last.unwrap_or("~all").to_owned());
     format!("v=spf1 {}", kept.join(" "))
 }
 
@@ -132,6 +132,7 @@ mod tests {
             (&["v=spf1 -all"], Some("x.org"), "v=spf1 include:x.org -all"),
             (&["v=spf1 mx -all", "v=spf1 a mx ~all"], Some("x.org"), "v=spf1 mx a include:x.org ~all"),
             (&["v=spf1 a ~all", "v=spf1 mx -all"], None, "v=spf1 a mx ~all"),
+            (&["v=spf1 -all", "v=spf1 -all"], None, "v=spf1 -all"),
             (&["v=spf1 a -all", "v=spf1 redirect=_spf.y.org"], None, "v=spf1 a include:_spf.y.org ?all"),
             (&["v=spf1 redirect=y.org", "v=spf1 redirect=z.org"], None, "v=spf1 include:y.org include:z.org ?all"),
             (&["v=spf1 a exp=e.y.org -all", "v=spf1 exp=e.z.org -all"], None, "v=spf1 a exp=e.y.org -all"),
