@@ -18,7 +18,7 @@ use super::prepare::{self, Ask, Prepared, Wishes};
 use super::{answers, closing, lock, logging, plan, tell, tell_error, tracing};
 use crate::host::system::System;
 use crate::host::{Cmd, Host, HostError, Probe};
-use crate::report::{Counts, Follower, Journal, Made, WithRemedy, journal, made};
+use crate::report::{Counts, Follower, Journal, Made, WithRemedy, journal, made, part};
 use crate::settings::{Handover, Settings};
 
 /// How many steps run at once unless told otherwise. Most of them wait for the network or the disk.
@@ -182,15 +182,14 @@ fn cause(said: &str) -> String {
 
 /// The worker is gone without its last event, or without what follows it, so nobody else says anything.
 pub(super) fn cut_short(why: &str) -> anyhow::Error {
-    anyhow!(
-        "the work was interrupted\n  \
-           why       {why}\n  \
-           done      what is done is done, and stays so\n  \
-           do        look at `journalctl -u {unit}` and {log} if this was not you\n  \
-           go on     sudo tootstrap install (what is done is not done again)",
-        unit = UNIT.trim_end_matches(".service"),
-        log = logging::WORK_LOG,
-    )
+    let look = format!("look at `journalctl -u {}` and {} if this was not you", UNIT.trim_end_matches(".service"), logging::WORK_LOG);
+    let parts = [
+        ("why", why),
+        ("done", "what is done is done, and stays so"),
+        ("do", &look),
+        ("go on", "sudo tootstrap install (what is done is not done again)"),
+    ];
+    anyhow!("the work was interrupted\n{}", parts.map(|(name, text)| part(name, text)).concat().trim_end())
 }
 
 fn not_begun(tail: &[String]) -> anyhow::Error {
@@ -249,9 +248,11 @@ mod tests {
                     tootstrap-work.service: Failed with result 'signal'.\n";
         let why = format!("{UNIT} ended with status 1{}", cause(said));
         let expected = "the work was interrupted\n  \
-            why       tootstrap-work.service ended with status 1 (Main process exited, code=killed, status=9/KILL)\n  \
+            why       tootstrap-work.service ended with status 1 (Main process exited,\n            \
+                      code=killed, status=9/KILL)\n  \
             done      what is done is done, and stays so\n  \
-            do        look at `journalctl -u tootstrap-work` and /var/log/tootstrap.log if this was not you\n  \
+            do        look at `journalctl -u tootstrap-work` and /var/log/tootstrap.log\n            \
+                      if this was not you\n  \
             go on     sudo tootstrap install (what is done is not done again)";
         assert_eq!(cut_short(&why).to_string(), expected);
         assert_eq!(cause("Started tootstrap at work.\n"), "");

@@ -10,11 +10,11 @@ use clap::{Args, Subcommand};
 use super::exit::{End, Exit, Trouble};
 use super::prepare::{self, Ask, Prepared, Wishes};
 use super::questions::dialogue::Dialogue;
-use super::{install, lock, need_root, secret, tell, tell_error};
+use super::{install, lock, need_root, secret, tell};
 use crate::host::Probe;
 use crate::host::system::System;
 use crate::mail::{self, Fate, PRESETS, Preset, Setback};
-use crate::report::{WithRemedy, wrap};
+use crate::report::{Problem, WIDTH, WithRemedy, part, wrap};
 use crate::settings::{self, EmailAddress, Handover, Options, SecretEnv, Settings, Smtp, SmtpOptions};
 
 /// Have the site send mail, and see that it does
@@ -103,7 +103,8 @@ impl Test {
         };
         tell(tell_standing(smtp, &system).await.trim_end());
         let to = self.address.unwrap_or_else(|| settings.owner_email.clone());
-        send(&settings, smtp, &to, &system).await
+        send(&settings, smtp, &to, &system).await?;
+        Ok(Exit::Done)
     }
 }
 
@@ -138,10 +139,8 @@ impl Set {
         if !matches!(exit, Exit::Done | Exit::Waiting) {
             return Ok(exit);
         }
-        Ok(match send(settings, smtp, &to, &system).await? {
-            Exit::Done => exit,
-            failed => failed,
-        })
+        send(settings, smtp, &to, &system).await?;
+        Ok(exit)
     }
 
     /// What is missing is asked for, if there is a terminal.
@@ -239,21 +238,15 @@ async fn tried(settings: &Settings, smtp: &Smtp, to: &EmailAddress, ports: &BTre
     probe.try_relay(&trial).await.map_err(|trouble| mail::explain(&trouble, &trial, ports))
 }
 
-/// All five parts, since nothing of `install` is meant.
 fn told(Setback { what, why, remedy }: &Setback) -> anyhow::Error {
-    let part = |text: &str| wrap(text, 80 - 12).join("\n            ");
-    anyhow!(
-        "{what}\n  why       {}\n  done      nothing was saved or changed\n  do        {}\n  go on     sudo tootstrap mail set",
-        part(why),
-        part(remedy)
-    )
+    Problem::new(anyhow!("{what}\n{}", part("why", why).trim_end()), remedy).into()
 }
 
 /// SPF, DKIM and DMARC, each with what to do in one line.
 async fn tell_standing(smtp: &Smtp, probe: &dyn Probe) -> String {
     let mut text = String::new();
     for standing in mail::standing(smtp, probe).await {
-        let says = wrap(&standing.says, 78 - 6).join("\n      ");
+        let says = wrap(&standing.says, WIDTH - 6).join("\n      ");
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{:<5} {says}", standing.name);
         if let Some(advice) = standing.advice {
@@ -264,50 +257,44 @@ async fn tell_standing(smtp: &Smtp, probe: &dyn Probe) -> String {
 }
 
 /// Through Mastodon, and what became of it.
-async fn send(settings: &Settings, smtp: &Smtp, to: &EmailAddress, system: &System) -> End<Exit> {
+async fn send(settings: &Settings, smtp: &Smtp, to: &EmailAddress, system: &System) -> End<()> {
     tell(&format!("Sidekiq sends a test message to {to}"));
     let fate = mail::test_message(system, settings.site.as_str(), to.as_str()).await.map_err(Trouble::failed)?;
-    match ended(&fate, smtp, to) {
-        Ok(words) => {
-            tell(&words);
-            Ok(Exit::Done)
-        }
-        Err(words) => {
-            tell_error(&words);
-            Ok(Exit::Failed)
-        }
+    if let Some(setback) = setback(&fate, smtp, to) {
+        return Err(Trouble::failed(told(&setback)));
     }
+    tell(&format!("{} took it. Is it in the mailbox of {to}? Look among the junk, too.", smtp.server));
+    Ok(())
 }
 
-fn ended(fate: &Fate, smtp: &Smtp, to: &EmailAddress) -> Result<String, String> {
-    let server = &smtp.server;
-    let failure = |what: &str, why: &str, remedy: &str| {
-        Err(format!("tootstrap: {what}\n  why       {}\n  do        {remedy}", wrap(why, 80 - 12).join("\n            ")))
-    };
-    match fate {
-        Fate::Delivered => Ok(format!("{server} took it. Is it in the mailbox of {to}? Look among the junk, too.")),
-        Fate::Ended => failure(
+/// What is wrong with a message that is not known to be delivered.
+fn setback(fate: &Fate, smtp: &Smtp, to: &EmailAddress) -> Option<Setback> {
+    let (what, why, remedy) = match fate {
+        Fate::Delivered => return None,
+        Fate::Ended => (
             "nothing says whether the test message was sent",
             "Sidekiq has it neither to do nor as failed, but its log does not say that it is done: a restart may have lost it, \
-             or RAILS_LOG_LEVEL keeps the log from saying so",
-            &format!("is it in the mailbox of {to}? if not: sudo tootstrap logs sidekiq; sudo tootstrap mail test"),
+             or RAILS_LOG_LEVEL keeps the log from saying so"
+                .to_owned(),
+            format!("is it in the mailbox of {to}? if not:\nsudo tootstrap logs sidekiq\nsudo tootstrap mail test"),
         ),
-        Fate::Failed { error, message } => failure(
+        Fate::Failed { error, message } => (
             "Mastodon could not hand over the test message",
-            &format!("{message} ({error})"),
-            "sudo tootstrap mail set, with what is right",
+            format!("{message} ({error})"),
+            "sudo tootstrap mail set, with what is right".to_owned(),
         ),
-        Fate::Queued => failure(
+        Fate::Queued => (
             "the test message still waits in its queue",
-            "Sidekiq has not begun with it: it is busy, or does not run",
-            "sudo tootstrap status; sudo tootstrap logs sidekiq",
+            "Sidekiq has not begun with it: it is busy, or does not run".to_owned(),
+            "sudo tootstrap status\nsudo tootstrap logs sidekiq".to_owned(),
         ),
-        Fate::Working => failure(
+        Fate::Working => (
             "Sidekiq is not done with the test message",
-            &format!("{server} answers slowly, or not at all"),
-            "sudo tootstrap logs sidekiq; sudo tootstrap mail test",
+            format!("{} answers slowly, or not at all", smtp.server),
+            "sudo tootstrap logs sidekiq\nsudo tootstrap mail test".to_owned(),
         ),
-    }
+    };
+    Some(Setback { what: what.to_owned(), why, remedy })
 }
 
 #[cfg(test)]

@@ -36,9 +36,9 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::report::{Problem, harmless};
+use crate::report::{Problem, WIDTH, harmless, part, wrap};
 pub use exit::Exit;
 use exit::{End, Trouble};
 
@@ -78,8 +78,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: impl Iterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches_from(args);
+    let (cli, path) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, path(&matches)))) {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Nobody to tell if even this cannot be written.
             let _unwritten = error.print();
@@ -87,11 +88,11 @@ fn run(args: impl Iterator<Item = OsString>) -> Exit {
         }
     };
     if let Err(error) = core_dumps::forbid() {
-        return complain(&Trouble::failed(error));
+        return complain(&Trouble::failed(error), &path);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return complain(&Trouble::failed(error)),
+        Err(error) => return complain(&Trouble::failed(error), &path),
     };
     let ended = runtime.block_on(async {
         match cli.command {
@@ -114,22 +115,29 @@ fn run(args: impl Iterator<Item = OsString>) -> Exit {
     });
     // What still waits for standard input or a name server must not hold up the end.
     runtime.shutdown_background();
-    ended.unwrap_or_else(|trouble| complain(&trouble))
+    ended.unwrap_or_else(|trouble| complain(&trouble, &path))
 }
 
-fn complain(trouble: &Trouble) -> Exit {
-    tell_error(&format!("tootstrap: {:#}", trouble.error));
-    if let Some(remedy) = Problem::remedy_of(&trouble.error) {
-        tell_error(&advice(trouble.exit, remedy));
-    }
+/// The words that lead to the subcommand: `mail set`.
+fn path(matches: &ArgMatches) -> String {
+    let below = std::iter::successors(matches.subcommand(), |(_, matches)| matches.subcommand());
+    below.map(|(name, _)| name).collect::<Vec<_>>().join(" ")
+}
+
+fn complain(trouble: &Trouble, path: &str) -> Exit {
+    tell_error(complaint(trouble, path).trim_end());
     trouble.exit
 }
 
-/// What was done, what to do and how to go on.
-fn advice(exit: Exit, remedy: &str) -> String {
-    match exit {
-        Exit::Refused => format!("  done      nothing was changed\n  do        {remedy}\n  go on     sudo tootstrap install"),
-        _ => format!("  do        {remedy}"),
+/// What failed, and in parts like those of a failed step what was done, what to do and how to go on.
+fn complaint(Trouble { error, exit }: &Trouble, path: &str) -> String {
+    let what = format!("tootstrap: {error:#}\n");
+    match (exit, Problem::remedy_of(error)) {
+        (_, None) => what,
+        (Exit::Refused, Some(remedy)) => {
+            what + &part("done", "nothing was changed") + &part("do", remedy) + &part("go on", &format!("sudo tootstrap {path}"))
+        }
+        (_, Some(remedy)) => what + &part("do", remedy),
     }
 }
 
@@ -138,9 +146,9 @@ fn tell(text: &str) {
     let _closed = writeln!(std::io::stdout().lock(), "{}", harmless(text));
 }
 
-/// A line on standard error.
+/// Lines on standard error, as wide as those of a report.
 fn tell_error(text: &str) {
-    let _closed = writeln!(std::io::stderr().lock(), "{}", harmless(text));
+    let _closed = writeln!(std::io::stderr().lock(), "{}", wrap(&harmless(text), WIDTH).join("\n"));
 }
 
 /// What only root can do.
@@ -153,15 +161,27 @@ fn need_root() -> End<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
-    fn a_refusal_with_a_remedy_has_all_five_parts() {
-        let told = "  done      nothing was changed\n  do        look\n  go on     sudo tootstrap install";
-        assert_eq!(advice(Exit::Refused, "look"), told);
-        assert_eq!(advice(Exit::Failed, "look"), "  do        look");
+    fn a_refusal_with_a_remedy_has_all_its_parts() {
+        let told =
+            |exit, remedy: &str| complaint(&Trouble { error: Problem::new(anyhow::anyhow!("no relay"), remedy).into(), exit }, "mail set");
+        let refused = "tootstrap: no relay\n  done      nothing was changed\n  do        look\n  go on     sudo tootstrap mail set\n";
+        assert_eq!(told(Exit::Refused, "look"), refused);
+        assert_eq!(told(Exit::Failed, "look"), "tootstrap: no relay\n  do        look\n");
+        let long = told(Exit::Failed, &"look ".repeat(40));
+        assert!(long.lines().all(|line| line.chars().count() <= WIDTH) && long.contains("\n            look"), "{long}");
+        assert_eq!(complaint(&Trouble::failed(anyhow::anyhow!("why")), "plan"), "tootstrap: why\n");
+    }
+
+    #[test]
+    fn a_subcommand_is_known_by_the_words_that_lead_to_it() {
+        for (line, wanted) in
+            [("tootstrap plan --json", "plan"), ("tootstrap mail set postmark", "mail set"), ("tootstrap logs web", "logs")]
+        {
+            assert_eq!(path(&Cli::command().get_matches_from(line.split(' '))), wanted);
+        }
     }
 
     /// Every command that is not hidden, with the words that lead to it.

@@ -8,7 +8,7 @@ use clap::Args;
 use super::exit::{End, Exit, Trouble};
 use super::prepare::{self, Ask, Prepared, Wishes};
 use super::{install, lock, need_root, plan, secret, tell};
-use crate::report::{WithRemedy, wrap};
+use crate::report::{WithRemedy, part};
 use crate::settings::{self, Given, Handover, KEYS, Key, Later, Options, SecretEnv};
 
 /// Change a setting later, and make the machine so
@@ -124,19 +124,19 @@ impl Set {
 
 fn known(name: &str) -> anyhow::Result<&'static Key> {
     let names = || KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
-    Key::named(name).ok_or_else(|| anyhow!("there is no setting {name:?}")).remedy(below(&format!("one of: {}", names())))
+    Key::named(name).ok_or_else(|| anyhow!("there is no setting {name:?}")).remedy(format!("one of: {}", names()))
 }
 
 fn may_change(Change { key, value }: &Change) -> anyhow::Result<()> {
     match (key.later, value.as_deref()) {
         (Later::Fixed(fixed), _) => {
-            Err(anyhow!("{} cannot be changed here\n  why       {}", key.name, below(fixed.why))).remedy(below(fixed.instead))
+            Err(anyhow!("{} cannot be changed here\n{}", key.name, part("why", fixed.why).trim_end())).remedy(fixed.instead)
         }
         // The value is not shown: it may be the secret itself.
         (Later::Secret, Some(value)) if value != "-" && !value.contains('/') => {
             let instead = format!("give the path of a file that holds it (/root/password), or -:\nsudo tootstrap set {} -", key.name);
-            Err(anyhow!("{} is not taken from the command line\n  why       every user of this machine can read it there", key.name))
-                .remedy(below(&instead))
+            let why = part("why", "every user of this machine can read it there");
+            Err(anyhow!("{} is not taken from the command line\n{}", key.name, why.trim_end())).remedy(instead)
         }
         // As in the form, an empty value would count as not given.
         (_, Some(value)) if value.trim().is_empty() => {
@@ -145,11 +145,6 @@ fn may_change(Change { key, value }: &Change) -> anyhow::Result<()> {
         (Later::Secret, None) => Err(anyhow!("{} goes with the mail relay", key.name)).remedy("sudo tootstrap set smtp.server --clear"),
         _ => Ok(()),
     }
-}
-
-/// The text in lines below each other beside the label of a message (`  do        `), at most 80 columns wide with it.
-fn below(text: &str) -> String {
-    wrap(text, 80 - 12).join("\n            ")
 }
 
 /// The value for people. `None`: nothing is set.
@@ -214,9 +209,8 @@ mod tests {
                 [(&[key.name, "value"][..], false), (&[key.name, " "], false), (&[key.name], true), (&["none", "x"], false)]
             {
                 let Err(error) = set(words, clear).changes() else { continue };
-                let remedy = Problem::remedy_of(&error).expect("a remedy");
-                let told = format!("tootstrap: {error:#}\n{}", crate::cli::advice(crate::cli::Exit::Refused, remedy));
-                assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+                let told = crate::cli::complaint(&Trouble::refused(error), "set");
+                assert!(told.lines().all(|line| line.chars().count() <= 78) && told.contains("\n  do        "), "{told}");
             }
         }
         assert!(refusal(&["domain"], true).contains("part of every handle"));

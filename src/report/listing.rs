@@ -161,7 +161,7 @@ impl<W: Write + Send> Renderer for Listing<W> {
             Event::Finished { counts, seconds, .. } => {
                 self.list()?;
                 write!(self.out, "{}", self.endings.text())?;
-                for line in words::wrap(&words::summary(counts, *seconds, self.endings.preview), 78) {
+                for line in words::wrap(&words::summary(counts, *seconds, self.endings.preview), words::WIDTH) {
                     writeln!(self.out, "{line}")?;
                 }
             }

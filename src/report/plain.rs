@@ -7,12 +7,9 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use super::quick::{MOMENT, Quick};
-use super::words::{self, Endings};
+use super::words::{self, Endings, WIDTH};
 use super::{Event, Outcome, Renderer};
 use crate::resource::Change;
-
-/// Columns of a line.
-const WIDTH: usize = 78;
 
 /// At most so many seconds pass without a line.
 const SILENCE: f64 = 15.0;

@@ -7,6 +7,9 @@ use crate::host::{Phase, Progress};
 use crate::plan::removal::GROUP;
 use crate::resource::Change;
 
+/// Columns of text that is written once, wherever it is read.
+pub(crate) const WIDTH: usize = 78;
+
 /// Seconds as minutes and seconds: `02:51`; hours show as minutes.
 pub(super) fn clock(seconds: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a run's seconds are few and not negative")]
@@ -66,13 +69,16 @@ pub(super) fn headline(text: &str) -> String {
     cut(text, usize::MAX)
 }
 
-/// The text in lines of at most `width` characters. Line ends in it are kept, and so is the indentation of its lines; a longer word
-/// stands alone on its line.
+/// The text in lines of at most `width` characters. Line ends in it are kept, and so are the indentation of its lines and lines that fit; a
+/// longer word stands alone on its line.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     text.lines().flat_map(|line| wrap_line(line, width)).collect()
 }
 
 fn wrap_line(line: &str, width: usize) -> Vec<String> {
+    if line.chars().count() <= width {
+        return vec![line.trim_end().to_owned()];
+    }
     let indent: String = line.chars().take_while(|c| *c == ' ').collect();
     let mut lines = vec![indent.clone()];
     for word in line.split_whitespace() {
@@ -253,13 +259,13 @@ fn failure(id: &str, title: &str, why: &str, remedy: Option<&str>) -> String {
 }
 
 fn waiting(wait: &Waits) -> String {
-    let steps = wrap(&wait.ids.join(", "), 78 - 10).join("\n        ");
+    let steps = wrap(&wait.ids.join(", "), WIDTH - 10).join("\n        ");
     format!("WAITING {steps}\n{}{}", part("for", &wait.what), part("do", &wait.remedy))
 }
 
 /// One part of a block: its name, then the text beside it.
-fn part(name: &str, text: &str) -> String {
-    let lines = wrap(text, 78 - 12);
+pub(crate) fn part(name: &str, text: &str) -> String {
+    let lines = wrap(text, WIDTH - 12);
     let line = |(index, line): (usize, &String)| format!("  {:<9} {line}", if index == 0 { name } else { "" }).trim_end().to_owned() + "\n";
     lines.iter().enumerate().map(line).collect()
 }
@@ -302,6 +308,7 @@ mod tests {
     fn long_text_is_cut_or_wrapped() {
         assert_eq!((cut("short", 5), cut("a longer one", 9), cut("two\nlines", 9)), ("short".into(), "a longer…".into(), "two…".into()));
         assert_eq!(wrap("one two three\n  four five", 8), ["one two", "three", "  four", "  five"]);
+        assert_eq!(wrap("  a   b\n\na  b  c  d", 8), ["  a   b", "", "a b c d"]);
         assert_eq!(pieces("sha256:12345", 8), ["sha256:1", "2345"]);
         assert_eq!(pieces("short", 8), ["short"]);
     }

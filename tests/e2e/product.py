@@ -39,6 +39,11 @@ class Run:
     text: str
 
     @property
+    def words(self) -> str:
+        """What it printed, without line breaks."""
+        return " ".join(self.text.split())
+
+    @property
     def steps(self) -> list[Step]:
         return [Step(event["id"], event["title"], event["outcome"], event) for event in self.events if event["event"] == "step"]
 

@@ -32,12 +32,13 @@ def undisturbed(installed: Bed) -> Undisturbed:
 def refused(run: Run, why: str, do: str) -> str:
     """Refused before anything is changed, with what to do; the sentence that says why."""
     assert run.status == REFUSED, run.text[-3000:]
-    said = re.search(r"^tootstrap: (.*)$", run.text, re.MULTILINE)
-    assert said and re.search(why, said[1]), run.text[-3000:]
+    found = re.search(r"^tootstrap: (.*?)\n  done ", run.text, re.MULTILINE | re.DOTALL)
+    said = " ".join(found[1].split()) if found else ""
+    assert re.search(why, said), run.text[-3000:]
     assert re.search(r"^  done +nothing was changed$", run.text, re.MULTILINE), run.text[-3000:]
     assert re.search(rf"^  do +.*{do}", run.text, re.MULTILINE), run.text[-3000:]
     assert re.search(r"^  go on +sudo tootstrap install$", run.text, re.MULTILINE), run.text[-3000:]
-    return said[1]
+    return said
 
 
 def state(machine: Machine) -> str:

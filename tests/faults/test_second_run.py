@@ -32,8 +32,8 @@ def until_held(bed: Bed, lock: str, run: subprocess.Popen[bytes]) -> bytes:
 def told(run: Run, what: str, holder: bytes) -> str:
     """That this run was turned away for the holder's sake. Returns what it said."""
     assert run.status == 1, run.text[-2000:]
-    assert f"another tootstrap {what}: {holder.decode().strip()}" in run.text and "`sudo tootstrap attach`" in run.text, run.text[-2000:]
-    assert re.search(r"process \d+ since \d", run.text), run.text[-2000:]
+    assert f"another tootstrap {what}: {holder.decode().strip()}" in run.words and "`sudo tootstrap attach`" in run.words, run.text[-2000:]
+    assert re.search(r"process \d+ since \d", run.words), run.text[-2000:]
     return run.text
 
 
