@@ -88,6 +88,21 @@ Somebody has stopped the streaming server.
 
 {doctor}
 
+## Does mail arrive?
+
+The host blocks ports 25, 465 and 587, as Linode does on new accounts; the relay is Postmark's name with a real mail server behind it. The password
+comes through standard input.
+
+{mail_set}
+
+The same test message later, to whomever you like:
+
+{mail_test}
+
+To an address that the relay does not know:
+
+{mail_refused}
+
 ## What people ran into elsewhere
 
 {pains}
