@@ -14,6 +14,7 @@ pub mod system;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -261,5 +262,5 @@ pub trait Host: Probe {
     fn probe(&self) -> &dyn Probe;
 }
 
-/// Takes the pieces of a body.
-pub type BodySink<'a> = &'a mut (dyn FnMut(&[u8]) + Send);
+/// Takes the pieces of a body. After a break nothing more is read, and the connection is closed.
+pub type BodySink<'a> = &'a mut (dyn FnMut(&[u8]) -> ControlFlow<()> + Send);

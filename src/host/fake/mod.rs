@@ -360,7 +360,7 @@ impl Host for FakeHost {
         if !answer.success() {
             return Ok(answer);
         }
-        answer.body.chunks(7).for_each(body);
+        let _heard_enough = answer.body.chunks(7).try_for_each(body);
         Ok(Response { body: Vec::new(), ..answer })
     }
 

@@ -205,6 +205,8 @@ fn zeroed(content: &[u8]) -> secrecy::SecretSlice<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
     use crate::host::Method;
 
@@ -237,7 +239,7 @@ mod tests {
             second.request();
             std::future::pending::<()>().await;
         });
-        let answer = System::new(stop).stream(&request, &mut |_| ()).await;
+        let answer = System::new(stop).stream(&request, &mut |_| ControlFlow::Continue(())).await;
         assert!(matches!(answer, Err(HostError::Stopped)), "{answer:?}");
     }
 

@@ -58,10 +58,10 @@ impl Web {
         let mut incoming = within(limit, outgoing.send(), request).await?;
         let mut answer = head(&incoming);
         while let Some(piece) = within(limit, incoming.chunk(), request).await? {
-            if answer.success() {
-                body(&piece);
-            } else {
+            if !answer.success() {
                 answer.body.extend_from_slice(&piece);
+            } else if body(&piece).is_break() {
+                break;
             }
         }
         Ok(answer)
@@ -198,6 +198,7 @@ fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error 
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
     use std::sync::Arc;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -298,15 +299,23 @@ mod tests {
         let (address, _) = serve_slowly(&["HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "ab", "cd", "ef"]).await;
         let request = Request::new(Method::Post, format!("http://{address}/")).timeout(Duration::from_millis(400));
         let mut pieces = Vec::new();
-        let mut keep = |piece: &[u8]| pieces.push(String::from_utf8(piece.to_vec()).unwrap());
+        let mut keep = |piece: &[u8]| {
+            pieces.push(String::from_utf8(piece.to_vec()).unwrap());
+            ControlFlow::Continue(())
+        };
         assert_eq!(Web::default().stream(&request, &mut keep).await.unwrap().status, 200);
         assert_eq!(pieces, ["ab", "cd", "ef"]);
 
         let (address, gone) = serve_slowly(&["HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nab", "", "", "", "", "cdef"]).await;
         let request = Request { url: format!("http://{address}/"), ..request };
-        let error = Web::default().stream(&request, &mut |_| ()).await.unwrap_err();
+        let error = Web::default().stream(&request, &mut |_| ControlFlow::Continue(())).await.unwrap_err();
         assert!(error.to_string().ends_with("nothing came for 0 s"), "{error}");
         assert!(gone.await.unwrap(), "the connection was closed");
+
+        let (address, gone) = serve_slowly(&["HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nab", "cd", "ef"]).await;
+        let request = Request { url: format!("http://{address}/"), ..request };
+        assert!(Web::default().stream(&request, &mut |_| ControlFlow::Break(())).await.is_ok());
+        assert!(gone.await.unwrap(), "whoever has heard enough hangs up");
     }
 
     #[tokio::test]

@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use secrecy::SecretString;
@@ -12,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::PROJECT;
+use super::pull::SILENCE;
 use super::registry::name_and_version;
 use crate::host::{BodySink, Host, Method, Probe, Request, Response};
 
@@ -27,9 +27,6 @@ pub(crate) struct Version {
     /// The newest version of its interface: `1.41`.
     api_version: String,
 }
-
-/// How long the daemon may be silent while it pulls: layers of other images may come first.
-const SILENCE: Duration = Duration::from_mins(30);
 
 /// Where the daemon keeps what it has.
 #[derive(Debug, Deserialize)]

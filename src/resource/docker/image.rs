@@ -1,6 +1,7 @@
 //! Images that were pulled.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -31,10 +32,12 @@ impl Image {
         let login = login_for(host, reference).await;
         let mut pull = Pull::default();
         let mut tell = |bytes: &[u8]| {
-            pull.feed(bytes).iter().for_each(|line| host.tell(News::Line(line)));
-            if let Some(progress) = pull.due(Instant::now()) {
+            let now = Instant::now();
+            pull.feed(bytes, now).iter().for_each(|line| host.tell(News::Line(line)));
+            if let Some(progress) = pull.due(now) {
                 host.tell(News::Progress(progress));
             }
+            if pull.has_failed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let pulled = api::pull(host, reference, login, &mut tell).await;
         if let Some(progress) = pull.untold() {

@@ -15,6 +15,9 @@ use crate::host::{Phase, Progress};
 /// How often it is told how much has come.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// How long nothing may come: layers of other images may come first.
+pub(super) const SILENCE: Duration = Duration::from_mins(30);
+
 /// No object of the daemon's is as long, bytes.
 const LONGEST: usize = 1 << 20;
 
@@ -54,7 +57,20 @@ pub(super) struct Pull {
     open: Vec<u8>,
     layers: BTreeMap<String, Layer>,
     failure: Option<String>,
+    /// When something new was told.
+    moved: Option<Instant>,
     told: Option<(Instant, Progress)>,
+}
+
+/// How a layer is doing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Waits,
+    Retries,
+    Comes,
+    IsHere,
+    IsUnpacked,
+    IsDone,
 }
 
 /// A layer that was not here, bytes as packed.
@@ -63,14 +79,12 @@ struct Layer {
     size: Option<u64>,
     fetched: u64,
     unpacked: u64,
-    /// All of it is here.
-    whole: bool,
-    retrying: bool,
+    doing: Option<Doing>,
 }
 
 impl Pull {
     /// Takes what has come, and returns what is worth a line.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub(super) fn feed(&mut self, bytes: &[u8], now: Instant) -> Vec<String> {
         self.open.extend_from_slice(bytes);
         let mut objects = serde_json::Deserializer::from_slice(&self.open).into_iter::<Message>();
         let mut messages = Vec::new();
@@ -85,14 +99,18 @@ impl Pull {
         self.open.drain(..done);
         if incomprehensible || self.open.len() > LONGEST {
             self.open.clear();
-            self.failure.get_or_insert_with(|| "what Docker tells of the pull cannot be understood".into());
+            self.failure = Some("what Docker tells of the pull cannot be understood".into());
         }
-        messages.into_iter().filter_map(|message| self.see(message)).collect()
+        let lines = messages.into_iter().filter_map(|message| self.see(message, now)).collect();
+        if now.duration_since(*self.moved.get_or_insert(now)) >= SILENCE {
+            self.failure = Some(format!("nothing came from the registry for {} minutes", SILENCE.as_secs() / 60));
+        }
+        lines
     }
 
-    fn see(&mut self, message: Message) -> Option<String> {
+    fn see(&mut self, message: Message, now: Instant) -> Option<String> {
         if let Some(failure) = message.error_detail.map(|detail| detail.message).or(message.error) {
-            self.failure = Some(failure);
+            self.failure = Some(format!("Error response from daemon: {failure}"));
             return None;
         }
         let Message { status, id, .. } = message;
@@ -100,43 +118,16 @@ impl Pull {
             self.layers.remove(&id);
             return None;
         }
-        let detail = message.progress_detail.unwrap_or_default();
-        let in_bytes = detail.units.is_none();
-        let [current, total] =
-            [detail.current, detail.total].map(|number| u64::try_from(number).ok().filter(|number| in_bytes && *number > 0));
-        let retrying = status.starts_with("Retrying in ");
-        let is_of_layer = retrying
-            || matches!(
-                status.as_str(),
-                "Pulling fs layer"
-                    | "Waiting"
-                    | "Downloading"
-                    | "Verifying Checksum"
-                    | "Download complete"
-                    | "Extracting"
-                    | "Pull complete"
-            );
-        if !is_of_layer {
-            return None;
-        }
+        let doing = Doing::of(&status)?;
         let layer = self.layers.entry(id.clone()).or_default();
-        layer.size = total.or(layer.size);
-        let begins = retrying && !layer.retrying;
-        layer.retrying = retrying;
-        match status.as_str() {
-            "Downloading" => (layer.fetched, layer.whole) = (current.unwrap_or_default(), false),
-            "Verifying Checksum" | "Download complete" => layer.complete(),
-            "Extracting" => {
-                layer.complete();
-                layer.unpacked = current.unwrap_or(layer.unpacked);
-            }
-            "Pull complete" => {
-                layer.complete();
-                layer.unpacked = layer.fetched;
-            }
-            _ => {}
+        let before = (layer.doing, layer.fetched);
+        layer.see(doing, &message.progress_detail.unwrap_or_default());
+        // That it comes is repeated without end where images are left to containerd, though nothing comes.
+        if doing != Doing::Comes || before != (layer.doing, layer.fetched) {
+            self.moved = Some(now);
         }
-        begins.then(|| format!("layer {id}: {status}"))
+        let is_line = doing == Doing::Retries && before.0 != Some(Doing::Retries);
+        is_line.then(|| format!("layer {id}: {status}"))
     }
 
     /// How much has come. `None`: nothing is known yet, or there is nothing to fetch.
@@ -147,7 +138,7 @@ impl Pull {
         if self.layers.is_empty() {
             return None;
         }
-        Some(if layers().all(|layer| layer.whole) {
+        Some(if layers().all(Layer::is_here) {
             Progress { phase: Phase::Unpack, bytes: sum(|layer| layer.unpacked), total }
         } else {
             Progress { phase: Phase::Download, bytes: sum(|layer| layer.fetched), total }
@@ -169,24 +160,61 @@ impl Pull {
         self.progress().filter(|progress| self.told.is_none_or(|(_, told)| told != *progress))
     }
 
+    /// Whether nothing more is to be expected.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
     /// The stream has ended.
     ///
     /// # Errors
-    /// What the daemon said of why it did not work, or that it broke off.
+    /// What the daemon said of why it did not work, that nothing came for long, or that it broke off.
     pub(super) fn end(self) -> anyhow::Result<()> {
         if let Some(failure) = self.failure {
-            bail!("Error response from daemon: {failure}");
+            bail!(failure);
         }
         ensure!(self.open.iter().all(u8::is_ascii_whitespace), "Docker broke off in the middle of what it told");
         Ok(())
     }
 }
 
+impl Doing {
+    /// `None`: it is about no layer, or about one that is here already.
+    fn of(status: &str) -> Option<Self> {
+        Some(match status {
+            "Pulling fs layer" | "Waiting" => Self::Waits,
+            "Downloading" | "Pulling layer fs" => Self::Comes,
+            "Verifying Checksum" | "Download complete" => Self::IsHere,
+            "Extracting" => Self::IsUnpacked,
+            "Pull complete" => Self::IsDone,
+            _ if status.starts_with("Retrying in ") => Self::Retries,
+            _ => return None,
+        })
+    }
+}
+
 impl Layer {
-    /// A small layer can be here before its size was told.
-    fn complete(&mut self) {
-        self.whole = true;
-        self.fetched = *self.size.get_or_insert(self.fetched);
+    fn see(&mut self, doing: Doing, detail: &Detail) {
+        let in_bytes = |number| u64::try_from(number).ok().filter(|number| detail.units.is_none() && *number > 0);
+        let (current, total) = (in_bytes(detail.current), in_bytes(detail.total));
+        self.doing = Some(doing);
+        self.size = total.or(self.size);
+        if doing == Doing::Comes {
+            self.fetched = current.unwrap_or_default();
+        }
+        if self.is_here() {
+            // A small one can be here before its size was told.
+            self.fetched = *self.size.get_or_insert(self.fetched);
+        }
+        match doing {
+            Doing::IsUnpacked => self.unpacked = current.unwrap_or(self.unpacked),
+            Doing::IsDone => self.unpacked = self.fetched,
+            Doing::Waits | Doing::Retries | Doing::Comes | Doing::IsHere => {}
+        }
+    }
+
+    fn is_here(&self) -> bool {
+        matches!(self.doing, Some(Doing::IsHere | Doing::IsUnpacked | Doing::IsDone))
     }
 }
 
@@ -228,7 +256,7 @@ mod tests {
     fn bytes_are_those_of_the_layers_that_were_not_here() {
         let mut pull = Pull::default();
         let seen = TOLD.lines().filter_map(|line| {
-            pull.feed(line.as_bytes());
+            pull.feed(line.as_bytes(), Instant::now());
             pull.progress()
         });
         let all = 11_107_850 + 4_335_400;
@@ -256,9 +284,9 @@ mod tests {
     #[test]
     fn a_retry_has_one_line_and_a_small_layer_counts_as_it_came() {
         let mut pull = Pull::default();
-        assert_eq!(pull.feed(TOLD.as_bytes()), ["layer 47cafa6a79d0: Retrying in 5 seconds"]);
+        assert_eq!(pull.feed(TOLD.as_bytes(), Instant::now()), ["layer 47cafa6a79d0: Retrying in 5 seconds"]);
         let mut pull = Pull::default();
-        pull.feed(br#"{"status":"Pulling fs layer","id":"a"}{"status":"Download complete","id":"a"}{"status":"Extracting","progressDetail":{"current":3,"units":"s"},"id":"a"}"#);
+        pull.feed(br#"{"status":"Pulling fs layer","id":"a"}{"status":"Download complete","id":"a"}{"status":"Extracting","progressDetail":{"current":3,"units":"s"},"id":"a"}"#, Instant::now());
         assert_eq!(pull.progress(), Some(unpack(0, 0)), "seconds are no bytes");
     }
 
@@ -275,10 +303,10 @@ mod tests {
                 "Error response from daemon: toomanyrequests: slow down",
             ),
             (r#"{"status":"Downl"#, "Docker broke off in the middle of what it told"),
-            ("<html>", "Error response from daemon: what Docker tells of the pull cannot be understood"),
+            ("<html>", "what Docker tells of the pull cannot be understood"),
         ] {
             let mut pull = Pull::default();
-            pull.feed(told.as_bytes());
+            pull.feed(told.as_bytes(), Instant::now());
             assert_eq!(pull.end().unwrap_err().to_string(), why, "{told}");
         }
     }
@@ -288,11 +316,28 @@ mod tests {
         let mut pull = Pull::default();
         let start = Instant::now();
         let mut tell = |line: usize, seconds: f64| {
-            pull.feed(TOLD.lines().nth(line).unwrap().as_bytes());
-            pull.due(start + Duration::from_secs_f64(seconds)).is_some()
+            let now = start + Duration::from_secs_f64(seconds);
+            pull.feed(TOLD.lines().nth(line).unwrap().as_bytes(), now);
+            pull.due(now).is_some()
         };
         let told = [(0, 0.0), (2, 0.1), (5, 0.2), (6, 1.0), (7, 1.1), (8, 1.3), (9, 2.2)].map(|(line, seconds)| tell(line, seconds));
         assert_eq!(told, [false, true, false, false, true, false, false]);
+    }
+
+    #[test]
+    fn a_registry_that_hangs_is_not_waited_for_without_end() {
+        let start = Instant::now();
+        let fails = |later: &str| {
+            let mut pull = Pull::default();
+            let comes = br#"{"status":"Pulling layer fs","progressDetail":{"current":7,"total":9},"id":"a"}"#;
+            pull.feed(comes, start);
+            pull.feed(comes, start + SILENCE / 2);
+            pull.feed(later.as_bytes(), start + SILENCE);
+            pull.has_failed()
+        };
+        assert!(fails(r#"{"status":"Pulling layer fs","progressDetail":{"current":7,"total":9},"id":"a"}"#));
+        assert!(!fails(r#"{"status":"Pulling layer fs","progressDetail":{"current":8,"total":9},"id":"a"}"#));
+        assert!(!fails(r#"{"status":"Extracting","progressDetail":{"current":1,"units":"s"},"id":"a"}"#));
     }
 
     proptest! {
@@ -302,7 +347,7 @@ mod tests {
             let mut rest = TOLD.as_bytes();
             for size in sizes.into_iter().cycle() {
                 let (piece, after) = rest.split_at(size.min(rest.len()));
-                pull.feed(piece);
+                pull.feed(piece, Instant::now());
                 rest = after;
                 if rest.is_empty() {
                     break;

@@ -291,7 +291,7 @@ impl Host for Machine {
     async fn stream(&self, request: &Request, body: BodySink<'_>) -> Result<Response> {
         let answer = self.send(request).await?;
         if answer.success() {
-            answer.body.chunks(7).for_each(body);
+            let _heard_enough = answer.body.chunks(7).try_for_each(body);
         }
         Ok(answer)
     }
