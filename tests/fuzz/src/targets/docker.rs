@@ -1,29 +1,31 @@
-//! What Docker, Compose, Caddy and `ss` print.
+//! What Docker's daemon, Compose, Caddy and `ss` say, and what `docker login` has kept.
 
 use tootstrap::resource::docker::{Digests, DockerReady, Image, Services};
 use tootstrap::resource::edge::{CaddyLoaded, Certificate, Ports};
 
 use super::Trial;
 
-const SLOTS: [&str; 18] = [
-    "run docker ps --all",
-    "run docker ps --quiet",
+const SLOTS: [&str; 20] = [
+    "http http://docker/version",
+    "http http://docker/v1.41/containers/",
     "run docker compose --project-directory /opt/mastodon config",
     "run docker compose --project-directory /opt/mastodon up",
     "run docker compose --project-directory /opt/mastodon logs",
     "run docker compose --project-directory /opt/mastodon",
     "run docker compose version",
-    "run docker image inspect",
-    "run docker version",
-    "run docker exec",
-    "run docker pull",
-    "run curl",
+    "http http://docker/v1.41/images/create",
+    "http http://docker/v1.41/images/",
+    "http http://docker/",
+    "http http://caddy/config/",
+    "http http://caddy/",
     "run ss",
     "file /etc/tootstrap/images.toml",
     "file /var/lib/tootstrap/stamps/containers-",
     "file /opt/mastodon/",
     "http https://",
     "without",
+    "file /root/.docker/config.json",
+    "run docker-credential-",
 ];
 
 pub fn run(data: &[u8]) {
