@@ -42,7 +42,10 @@ fn start(redactor: Arc<Redactor>, level: LevelFilter, target: Target) {
         writeln!(out, "{} {:5} {}: {text}", jiff::Timestamp::now(), record.level(), record.target())
     };
     let mut builder = Builder::new();
-    builder.filter_level(LevelFilter::Warn).filter_module("tootstrap", level).parse_env(LEVEL).format(format).target(target);
+    builder.filter_level(LevelFilter::Warn).filter_module("tootstrap", level);
+    // Whoever asked tells the operator which certificate is not trusted, and why.
+    builder.filter_module("rustls_platform_verifier", LevelFilter::Off);
+    builder.parse_env(LEVEL).format(format).target(target);
     // Only a test that starts two programs in one process finds a logger here.
     let _there_already = builder.try_init();
 }
