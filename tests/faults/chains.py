@@ -80,13 +80,12 @@ class Chain:
         self.spans = self.reference.spans()
         self.began = time.monotonic()
 
-    def strike(self, watch: Watch, how: Callable[[Point], None]) -> bool:
-        """Interrupts the run at the next point. False: it had ended."""
+    def strike(self, watch: Watch, how: Callable[[Point], bool]) -> bool:
+        """Interrupts the run at the next point. False, as `how` says as well: it had ended."""
         point = Point.drawn(self.draw, self.stride)
         reached = point.reached(watch, self.spans)
-        if reached is None:
+        if reached is None or not how(point):
             return False
-        how(point)
         self.strikes.append(reached)
         print(f"{self.name} {len(self.strikes)}: {reached.where}{' (whole unit)' if point.whole else ''}", flush=True)
         return True

@@ -136,16 +136,19 @@ class Attempt(Watch):
         found = next((pids for group, pids in groups if group.name == UNIT and pids), [])
         return sorted(found, key=lambda pid: not _is_agent(pid))
 
-    def send(self, number: int, whole: bool = False) -> None:
-        """To the agent, or with `whole` to everything in its unit."""
+    def send(self, number: int, whole: bool = False) -> bool:
+        """To the agent, or with `whole` to everything in its unit. False: it has ended."""
         # While it starts, systemd's own process is there in its place.
         limit = time.monotonic() + 2
         while not ((pids := self.pids()) and _is_agent(pids[0])) and time.monotonic() < limit:
             time.sleep(LOOK)
-        assert pids and _is_agent(pids[0]), f"{UNIT} has no agent: {pids}"
+        if not (pids and _is_agent(pids[0])):
+            self.reader.join(PATIENCE)
+            return False
         for pid in pids if whole else pids[:1]:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+        return True
 
     def end(self) -> Run:
         """What the command that was typed says at its end."""

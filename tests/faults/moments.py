@@ -121,7 +121,7 @@ def with_the_agent_stopped(step: str, command: bytes, until: Callable[[Machine],
         while not any(command in _arguments(pid) for pid in attempt.pids()):
             assert attempt.runs and step not in attempt.ended(), f"{step} ended without {command!r}"
             attempt.lasts(0.001)
-        attempt.send(signal.SIGSTOP)
+        assert attempt.send(signal.SIGSTOP)
         limit = time.monotonic() + HOLD_SECONDS
         while not until(machine):
             assert time.monotonic() < limit, f"{step}: what was waited for did not come"

@@ -18,15 +18,17 @@ from product import DONE, UPLOADED
 from testbed.bed import Bed
 
 #: Fixture of the disk, and how many kills a chain has at most: so many that the chain takes minutes.
-CHAINS = [("from_bare", 14), ("from_prepared", 25), ("from_prepared", 25), ("from_prepared", 25)]
+CHAINS = [("from_bare", 14), *[("from_prepared", 25)] * 5]
 
 KILLS = "kills of the agent"
 
 
-def strike(attempt: Attempt, whole: bool) -> None:
-    """SIGKILL; the command that was typed tells of it and ends."""
-    attempt.send(signal.SIGKILL, whole)
+def strike(attempt: Attempt, whole: bool) -> bool:
+    """SIGKILL; the command that was typed tells of it and ends. False: the work was over already."""
+    if not attempt.send(signal.SIGKILL, whole):
+        return False
     cut_short(attempt.end())
+    return True
 
 
 @pytest.mark.parametrize("moment", [moment for moment in NAMED if moment.by_kill], ids=lambda moment: moment.id)
@@ -37,7 +39,7 @@ def test_at_a_named_moment(bed: Bed, request: pytest.FixtureRequest, case: Case,
     attempt = Attempt(bed.machine, UPLOADED)
     with moment.reached(bed.machine, attempt):
         seen = moment.seen(bed.machine) if moment.lasts else ""
-        strike(attempt, whole=False)
+        assert strike(attempt, whole=False)
     case.happened = f"the command ends with 1 and says how to go on; {seen or moment.seen(bed.machine)}"
     case.count(KILLS)
     with case.timed():
@@ -53,10 +55,12 @@ def test_again_and_again(bed: Bed, request: pytest.FixtureRequest, case: Case, d
     while True:
         attempt = Attempt(bed.machine, UPLOADED)
 
-        def kill(point: Point, attempt: Attempt = attempt) -> None:
-            strike(attempt, point.whole)
+        def kill(point: Point, attempt: Attempt = attempt) -> bool:
+            if not strike(attempt, point.whole):
+                return False
             chain.keep_secrets()
             case.count(KILLS)
+            return True
 
         if len(chain.strikes) == kills or not chain.strike(attempt, kill):
             break

@@ -135,10 +135,11 @@ def test_again_and_again(bed: Bed, request: pytest.FixtureRequest, case: Case, d
     watch: Watch = Attempt(bed.machine, UPLOADED)
     recorded = False
 
-    def cut(_point: Point) -> None:
+    def cut(_point: Point) -> bool:
         bed.machine.power_cut()
         chain.keep_secrets()
         case.count(CUTS)
+        return True
 
     while True:
         if len(chain.strikes) < cuts and chain.strike(watch, cut):

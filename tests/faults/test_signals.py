@@ -109,7 +109,7 @@ def test_hang_up_of_the_agent(bed: Bed, from_prepared: Undisturbed, case: Case) 
     case.tried = "SIGHUP to the agent"
     attempt = start(bed, from_prepared)
     at_work_on(attempt, "app/database")
-    attempt.send(signal.SIGHUP)
+    assert attempt.send(signal.SIGHUP)
     run = attempt.end()
     assert run.status == DONE, run.explained()
     as_undisturbed(bed, from_prepared, {}, thorough=False)
