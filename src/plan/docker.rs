@@ -76,8 +76,8 @@ struct Pulls {
     streaming: StepRef,
 }
 
-/// Mastodon's image, the largest, from the beginning on; beside it Caddy's, so that something answers, and PostgreSQL's, which comes up while
-/// Mastodon's still unpacks; Redis' small one as soon as Caddy's is here; streaming's last. On a small machine one after the other.
+/// Caddy's image first, so that something answers, and PostgreSQL's, which makes its cluster while Mastodon's, the largest, is pulled; Redis'
+/// small one as soon as Caddy's is here; streaming's last. On a small machine one after the other.
 fn pulls(plan: &mut Plan, with: &Inputs, ready: StepRef) -> Pulls {
     let images = &with.settings.images;
     let all = [&images.mastodon, &images.streaming, &images.postgres, &images.redis, &images.caddy].into_iter();
@@ -96,7 +96,7 @@ fn pulls(plan: &mut Plan, with: &Inputs, ready: StepRef) -> Pulls {
     let caddy = (!with.settings.behind_proxy).then(|| pull("caddy", &images.caddy, &[]));
     let postgres = pull("postgres", &images.postgres, if one_by_one { caddy.as_slice() } else { &[] });
     let redis = pull("redis", &images.redis, if one_by_one { std::slice::from_ref(&postgres) } else { caddy.as_slice() });
-    let mastodon = pull("mastodon", &images.mastodon, &if one_by_one { vec![redis] } else { Vec::new() });
+    let mastodon = pull("mastodon", &images.mastodon, &[if one_by_one { redis } else { postgres }]);
     let streaming = pull("streaming", &images.streaming, &[mastodon, redis]);
     let synced = plan.step("docker/pulls-synced", PullsSynced).needs(caddy).needs([postgres, redis, mastodon, streaming]).add();
     plan.step("docker/images", Digests::new(references)).needs([synced]).add();

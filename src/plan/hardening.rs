@@ -1,18 +1,13 @@
 //! The hardening group: on for fresh machines, asked for elsewhere.
 
-use std::time::Duration;
-
 use askama::Template;
 
 use super::base::{self, Base};
-use super::docker::Docker;
 use super::{Inputs, Patience, Plan, StepRef};
 use crate::host::{Access, Cmd};
 use crate::resource::apt::{Packages, Upgrade};
 use crate::resource::{DROP_IN, File, Firewall, Hostname, Reload, SshPolicy, Unit};
 
-/// However slow the registry is, updates do not wait longer for it.
-const PULLED: Duration = Duration::from_mins(10);
 const JAIL: &str = "/etc/fail2ban/jail.d/tootstrap.conf";
 
 #[derive(Template)]
@@ -21,19 +16,14 @@ struct Jail {
     ports: String,
 }
 
-/// Adds the steps, if the settings ask for them. Nothing of Mastodon's waits for any of them: pulling images takes both processors, so their
-/// packages are unpacked after that, while the database and Mastodon start one after the other.
-pub fn add(plan: &mut Plan, with: &Inputs, base: &Base, docker: &Docker) {
+/// Adds the steps, if the settings ask for them. Nothing of Mastodon's waits for any of them.
+pub fn add(plan: &mut Plan, with: &Inputs, base: &Base) {
     if !with.settings.harden {
         return;
     }
     plan.step("host/name", Hostname::new(with.settings.site.clone())).add();
     let packages = Packages::new("host", base::hardening(with));
-    let mut packages = plan.step("host/packages", packages).needs([base.packages]).patience(base::MIRRORS);
-    for pulled in docker.stores.into_iter().chain([docker.mastodon]) {
-        packages = packages.after(pulled, PULLED);
-    }
-    let packages = packages.add();
+    let packages = plan.step("host/packages", packages).needs([base.packages]).patience(base::MIRRORS).add();
     upgrades(plan, with, packages);
     if !with.facts.ssh_ports.is_empty() {
         ssh(plan, with, base);
@@ -89,14 +79,13 @@ fn motd(plan: &mut Plan, base: &Base) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{base, docker};
+    use crate::plan::base;
 
     fn ids(with: &Inputs) -> Vec<String> {
         let mut plan = Plan::default();
         let base = base::add(&mut plan, with);
-        let docker = docker::add(&mut plan, with, &base);
         let before = plan.steps().len();
-        add(&mut plan, with, &base, &docker);
+        add(&mut plan, with, &base);
         plan.steps()[before..].iter().map(|step| format!("{}: {}", step.id, step.resource)).collect()
     }
 

@@ -52,7 +52,7 @@ pub fn build(with: &Inputs) -> Plan {
     if with.settings.behind_proxy {
         proxy::add(&mut plan, with, &dns, &docker, app.serving);
     }
-    hardening::add(&mut plan, with, &base, &docker);
+    hardening::add(&mut plan, with, &base);
     finish::add(&mut plan, with, &base, app.owner);
     plan
 }
