@@ -56,6 +56,12 @@ pub(super) async fn reach(record: &str, probe: &dyn Probe) -> Reach {
     reach
 }
 
+/// Where a term sends whoever asks. Names of modifiers are the same in any case (RFC 7208, §4.6.1).
+fn redirect(term: &str) -> Option<&str> {
+    let (name, target) = term.split_once('=')?;
+    name.eq_ignore_ascii_case("redirect").then_some(target)
+}
+
 /// One record that lets all of these and `include` send; what is said about everybody else stays, or is the mildest of what they say.
 ///
 /// Other mail of the domain goes on as it did: no term is left out, but what never counts (`redirect=` beside `all`, §6.1).
@@ -66,7 +72,7 @@ pub(super) fn merged(records: &[&str], include: Option<&str>) -> String {
         let mut end = "?all";
         let has_all = terms(record).any(is_all);
         for term in terms(record) {
-            match term.strip_prefix("redirect=") {
+            match redirect(term) {
                 _ if is_all(term) => end = term,
                 Some(_) if has_all => {}
                 Some(_) if records.len() == 1 => end = term,
@@ -128,6 +134,7 @@ mod tests {
             (&["v=spf1 mx"], Some("x.org"), "v=spf1 mx include:x.org ?all"),
             (&["v=spf1 mx  +include:X.org ?all"], Some("x.org"), "v=spf1 mx +include:X.org ?all"),
             (&["v=spf1 redirect=_spf.y.org"], Some("x.org"), "v=spf1 include:x.org redirect=_spf.y.org"),
+            (&["v=spf1 Redirect=_spf.y.org"], Some("x.org"), "v=spf1 include:x.org Redirect=_spf.y.org"),
             (&["v=spf1 mx redirect=_spf.y.org -ALL"], Some("x.org"), "v=spf1 mx include:x.org -ALL"),
             (&["v=spf1 -all"], Some("x.org"), "v=spf1 include:x.org -all"),
             (&["v=spf1 mx -all", "v=spf1 a mx ~all"], Some("x.org"), "v=spf1 mx a include:x.org ~all"),

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use rules::{Rules, Verdict};
 
 use super::{Drift, Resource};
-use crate::host::{Cmd, Host, HostError, Probe};
+use crate::host::{Cmd, Host, Probe};
 use crate::report::WithRemedy;
 
 /// Answers to DHCP clients: ufw's own rules let them in.
@@ -96,12 +96,11 @@ async fn has_chain(host: &dyn Probe, program: &str, chain: &str) -> anyhow::Resu
     Ok(answer.success())
 }
 
-/// What ufw could load only in part may let nothing in, not even the answers of DNS, so it is taken back.
+/// What ufw could load only in part may let nothing in, not even the answers of DNS, so it is taken back, and no stop of the run ends it half-way.
 async fn enable(host: &dyn Host) -> anyhow::Result<()> {
+    let host = host.unstoppable();
     let Err(error) = host.run(&Cmd::new("ufw").args(["--force", "enable"])).await else { return Ok(()) };
-    if !matches!(error, HostError::Stopped)
-        && let Err(error) = host.run(&Cmd::new("ufw").args(["--force", "disable"])).await
-    {
+    if let Err(error) = host.run(&Cmd::new("ufw").args(["--force", "disable"])).await {
         log::warn!("ufw may let in nothing now: {error}");
     }
     let remedy = if error.to_string().contains(LACKS_FILES) {

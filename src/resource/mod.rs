@@ -46,7 +46,15 @@ pub use swap::SwapFile;
 pub use unit::Unit;
 pub use user::SudoUser;
 
-use crate::host::{Host, Probe};
+use crate::host::{Host, HostError, Probe};
+use crate::report::Problem;
+
+/// Whether it is the end of the run that ended a resource's work. Looks behind remedies as well: for the chain of causes a [`Problem`] is the
+/// last one.
+pub(crate) fn is_stop(error: &anyhow::Error) -> bool {
+    let behind = |problem: &Problem| is_stop(problem.cause());
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(HostError::Stopped)) || cause.downcast_ref().is_some_and(behind))
+}
 
 /// Something the machine should have. `Display` names it: `file /etc/motd`.
 #[async_trait]

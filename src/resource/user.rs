@@ -102,7 +102,10 @@ impl SudoUser {
         let account = host.account(self.name.as_str()).await?;
         let account = account.with_context(|| format!("user {} is not there although useradd succeeded", self.name))?;
         if again {
-            // useradd puts nothing into a home that it was killed in.
+            // useradd puts nothing into a home that it was killed in, and may not have given it away yet.
+            if host.stat(&account.home).await?.is_some_and(|stat| stat.uid == 0) {
+                host.make_dir(&account.home, Access { mode: 0o700, uid: account.uid, gid: account.gid }).await?;
+            }
             let copy = Cmd::new("runuser").args(["--user", self.name.as_str(), "--", "cp", "--recursive", "--no-clobber"]);
             host.run(&copy.args(["--no-target-directory", "/etc/skel"]).arg(account.home.to_string_lossy())).await?;
         }

@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use super::Stop;
 use super::spans::Spans;
 use super::watched::Watched;
-use crate::host::{Host, HostError, News};
+use crate::host::{Host, News};
 use crate::plan::{Plan, Step, StepRef};
 use crate::report::{Counts, Event, Events, Outcome, Part, Problem, StepInfo};
-use crate::resource::{Change, Drift, Lock};
+use crate::resource::{Change, Drift, Lock, is_stop};
 
 /// Whether anything may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -306,12 +306,6 @@ fn failed(error: &anyhow::Error) -> Outcome {
         return Outcome::Stopped;
     }
     Outcome::Failed { why: format!("{error:#}"), remedy: Problem::remedy_of(error).map(str::to_owned) }
-}
-
-/// Looks behind remedies as well: for the chain of causes a [`Problem`] is the last one.
-pub(super) fn is_stop(error: &anyhow::Error) -> bool {
-    let behind = |problem: &Problem| is_stop(problem.cause());
-    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(HostError::Stopped)) || cause.downcast_ref().is_some_and(behind))
 }
 
 fn not_converged(changes: &[Change]) -> Outcome {

@@ -8,14 +8,13 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use async_trait::async_trait;
 
-use super::engine::is_stop;
 use super::{Engine, Mode, Report, Stop};
 use crate::host::fake::FakeHost;
 use crate::host::{Access, Host, HostError, Probe};
 use crate::plan::{Patience, Plan};
 use crate::report::{Event, Events, Outcome, Redactor, WithRemedy};
 use crate::resource::apt::Packages;
-use crate::resource::{Change, Drift, File, Resource};
+use crate::resource::{Change, Drift, File, Resource, is_stop};
 
 /// Differs until it was applied `needed` times; fails the first `failures` applies; stops the run when told.
 #[derive(Default)]

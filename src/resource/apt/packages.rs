@@ -10,7 +10,7 @@ use super::installing::Installing;
 use super::{LISTS, apt_get, run_locked, tail};
 use crate::host::{Cmd, Host, HostError, Probe};
 use crate::report::WithRemedy;
-use crate::resource::{Drift, Lock, Resource};
+use crate::resource::{Drift, Lock, Resource, is_stop};
 
 /// Packages that shall be installed, whatever their version. Recommended packages are not: what is needed is named.
 pub struct Packages {
@@ -73,10 +73,14 @@ impl Resource for Packages {
         }
         self.installing.begin(host).await?;
         let missing: Vec<_> = missing(host.probe(), &self.names).await?.into_iter().map(|(name, _)| name).collect();
-        if !missing.is_empty() {
-            Installation::new(host, apt_get().args(["install", "--no-install-recommends"]), missing).run().await?;
+        let install = apt_get().args(["install", "--no-install-recommends"]);
+        let done = if missing.is_empty() { Ok(()) } else { Installation::new(host, install, missing).run().await };
+        if done.as_ref().is_err_and(is_stop) {
+            return done;
         }
-        self.installing.end(host).await
+        // Also after a failure: what others install from here on is none of this.
+        let ended = self.installing.end(host).await;
+        done.and(ended)
     }
 
     fn lock(&self) -> Option<Lock> {
@@ -161,6 +165,11 @@ impl<'a> Installation<'a> {
             return Err(error).remedy("use another mirror in /etc/apt/sources.list, or another Debian release, and run this again");
         }
         for (package, _) in lost {
+            if missing(self.host.probe(), std::slice::from_ref(&package)).await?.is_empty() {
+                log::warn!("the mirror no longer has {package}, which is installed and stays as it is");
+                self.names.retain(|name| name.split(':').next() != Some(package.as_str()));
+                continue;
+            }
             let next = self.next_version(&package).await?;
             let Some(next) = next else {
                 return Err(error)

@@ -95,11 +95,14 @@ fn remedy(said: &str) -> &'static str {
     } else if says(&["no matching manifest"]) {
         "the image is not made for this machine's processor: name another one under [images] in /etc/tootstrap/settings.toml, or use \
          another machine"
-    } else if says(&["manifest unknown"]) {
+    } else if says(&["manifest unknown"]) || says(&["failed to resolve reference"]) && says(&[": not found"]) {
         "the registry does not have it: correct its name under [images] in /etc/tootstrap/settings.toml; a recorded build that the registry \
          has no more is replaced by what the tag means now once its line is removed from /etc/tootstrap/images.toml"
     } else if says(&["toomanyrequests", "429 Too Many Requests"]) {
         "the registry limits how often one address may pull: wait some hours, or sign in with `docker login`, then run this again"
+    } else if says(&["unauthorized", "denied: denied", "access denied", "authentication required", "insufficient_scope"]) {
+        "the registry refuses the login that `docker login` has kept, or wants one: sign in again, or forget it (`docker logout` with the \
+         registry's name), then run this again"
     } else if says(&["->["]) {
         // `read tcp [2600:3c00::10]:40000->[2600:9000::1]:443: connection reset by peer`
         "the connection over IPv6 breaks: run this again later, or let the machine use IPv4 alone until its next restart \
@@ -140,6 +143,8 @@ mod tests {
             ("failed to register layer: write /usr/bin/node: no space left on device", "df -i"),
             ("no matching manifest for linux/riscv64 in the manifest list entries", "processor"),
             ("manifest for redis@sha256:1 not found: manifest unknown: manifest unknown", "images.toml"),
+            ("failed to resolve reference \"ghcr.io/a/b:1\": ghcr.io/a/b:1: not found", "images.toml"),
+            ("Head \"https://ghcr.io/v2/a/b/manifests/1\": denied: denied", "docker logout"),
             ("toomanyrequests: You have reached your pull rate limit.", "docker login"),
             ("read tcp [2001:db8::1]:40000->[2001:db8::2]:443: read: connection reset by peer", "disable_ipv6"),
             ("received unexpected HTTP status: 500 Internal Server Error", "later"),

@@ -52,20 +52,34 @@ impl Resource for Networks {
     /// Containers of ours go with their networks and come again with the steps that follow; what they keep lies outside of them.
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let records = records(host.probe()).await?;
-        let is_anothers = |network: &api::Network| !BUILT_IN.contains(&network.name.as_str()) && !network.name.starts_with(OURS);
-        if let Some(other) = api::networks(host.probe()).await?.iter().find(|network| is_anothers(network)) {
-            let remedy =
-                format!("if it can be made again: sudo systemctl stop docker; sudo rm {}; sudo systemctl start docker", records.display());
-            return Err(anyhow!("Docker's record of its networks is torn, and it holds {}, which is not ours", other.name)).remedy(remedy);
+        if let Some(others) = others(host.probe()).await? {
+            let remedy = format!(
+                "if it may be stopped for a moment, and its network be made again: sudo systemctl stop docker; sudo rm {}; sudo systemctl start docker",
+                records.display()
+            );
+            return Err(anyhow!("Docker's record of its networks is torn, and it serves {others}, which is not ours")).remedy(remedy);
         }
         host.run(&compose().arg("down")).await?;
-        host.run(&Cmd::new("systemctl").args(["stop", "docker.socket", "docker.service"])).await?;
-        let removed = host.remove(&records).await;
-        let started = host.run(&Cmd::new("systemctl").args(["start", "docker.service"])).await;
+        let removed = async {
+            host.run(&Cmd::new("systemctl").args(["stop", "docker.socket", "docker.service"])).await?;
+            host.remove(&records).await
+        };
+        let removed = removed.await;
+        let started = host.unstoppable().run(&Cmd::new("systemctl").args(["start", "docker.service"])).await;
         removed?;
         started?;
         Ok(())
     }
+}
+
+/// A network of somebody else's, or a container that runs.
+async fn others(host: &dyn Probe) -> anyhow::Result<Option<String>> {
+    let is_anothers = |network: &api::Network| !BUILT_IN.contains(&network.name.as_str()) && !network.name.starts_with(OURS);
+    if let Some(network) = api::networks(host).await?.into_iter().find(is_anothers) {
+        return Ok(Some(format!("the network {}", network.name)));
+    }
+    let runs = |container: &api::Container| container.state == "running" && !container.is_ours();
+    Ok(api::containers(host).await?.iter().find(|container| runs(container)).map(|container| format!("the container {}", container.name())))
 }
 
 #[cfg(test)]
@@ -108,7 +122,11 @@ mod tests {
     #[tokio::test]
     async fn a_network_of_somebody_elses_is_not_thrown_away() {
         let host = machine(&["theirs"]);
-        let error = Networks.apply(&host).await.unwrap_err();
-        assert!(crate::report::Problem::remedy_of(&error).unwrap().contains(RECORDS) && host.take_log().is_empty(), "{error:#}");
+        let with_a_container = machine(&[]);
+        with_a_container.machine().docker.published.push((8080, "theirs".into()));
+        for host in [host, with_a_container] {
+            let error = Networks.apply(&host).await.unwrap_err();
+            assert!(crate::report::Problem::remedy_of(&error).unwrap().contains(RECORDS) && host.take_log().is_empty(), "{error:#}");
+        }
     }
 }

@@ -105,9 +105,12 @@ async fn empty_store(host: &dyn Host) -> anyhow::Result<()> {
     if store.is_empty() {
         return Ok(());
     }
-    host.run(&Cmd::new("systemctl").arg("stop").args(units)).await?;
-    let emptied = host.run(&Cmd::new("find").args(store).args(["-mindepth", "1", "-delete"])).await;
-    let started = host.run(&Cmd::new("systemctl").args(["start", "docker.service"])).await;
+    let emptied = async {
+        host.run(&Cmd::new("systemctl").arg("stop").args(units)).await?;
+        host.run(&Cmd::new("find").args(store).args(["-mindepth", "1", "-delete"])).await
+    };
+    let emptied = emptied.await;
+    let started = host.unstoppable().run(&Cmd::new("systemctl").args(["start", "docker.service"])).await;
     emptied.and(started)?;
     Ok(())
 }

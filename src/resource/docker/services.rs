@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::super::{Drift, Resource, stamp};
+use super::super::{Drift, Resource, is_stop, stamp};
 use super::api::{self, Container};
 use super::{PROJECT, compose, health, installed, known};
-use crate::host::{Host, HostError, Probe};
+use crate::host::{Host, Probe};
 use crate::report::WithRemedy;
 
 /// The label with which Compose remembers the hash of a service's definition.
@@ -158,7 +158,7 @@ impl Services {
 
     /// Why they do not run, with what they said themselves. A stop has nothing to do with them.
     async fn with_last_words(&self, host: &dyn Host, error: anyhow::Error) -> anyhow::Error {
-        if matches!(error.downcast_ref(), Some(HostError::Stopped)) {
+        if is_stop(&error) {
             return error;
         }
         let words = self.last_words(host).await;

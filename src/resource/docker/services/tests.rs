@@ -124,7 +124,7 @@ async fn a_stop_ends_the_wait_for_health() {
     host.machine().docker.early.insert("db".into());
     stop.request();
     let error = STORES.apply(&host).await.unwrap_err();
-    assert!(matches!(error.downcast_ref(), Some(HostError::Stopped)), "{error:#}");
+    assert!(is_stop(&error), "{error:#}");
     assert_eq!(host.take_log(), [UP, NOTE]);
 }
 
