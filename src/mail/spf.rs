@@ -38,7 +38,7 @@ pub(super) async fn reach(record: &str, probe: &dyn Probe) -> Reach {
         let has_all = terms(&record).any(is_all);
         for term in terms(&record).map(str::to_ascii_lowercase) {
             let unqualified = term.trim_start_matches(QUALIFIERS);
-            let redirect = unqualified.strip_prefix("redirect=").filter(|_| !has_all);
+            let redirect = redirect(unqualified).filter(|_| !has_all);
             let other = unqualified.strip_prefix("include:").or(redirect);
             if other.is_none() && !matches!(unqualified.split([':', '/']).next(), Some("a" | "mx" | "ptr" | "exists")) {
                 continue;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use super::super::stamp;
 use super::super::unsynced::Unsynced;
@@ -55,6 +55,8 @@ impl Installing {
 async fn installed(host: &dyn Probe) -> anyhow::Result<BTreeSet<String>> {
     let query = Cmd::new("dpkg-query").args(["-W", "-f=${binary:Package}\\t${db:Status-Abbrev}\\n"]);
     let output = host.query(&query).await.context("cannot ask dpkg for its packages")?;
+    // Nothing would count as installed before, and so everything as torn.
+    ensure!(output.success(), "dpkg does not list its packages: {}", output.stderr.trim());
     let lines = output.stdout.lines().filter_map(|line| line.split_once('\t'));
     Ok(lines.filter(|(_, status)| status.chars().nth(1) == Some('i')).map(|(name, _)| name.to_owned()).collect())
 }

@@ -165,9 +165,10 @@ impl<'a> Installation<'a> {
             return Err(error).remedy("use another mirror in /etc/apt/sources.list, or another Debian release, and run this again");
         }
         for (package, _) in lost {
-            if missing(self.host.probe(), std::slice::from_ref(&package)).await?.is_empty() {
+            let is_it = |name: &String| name.split(':').next() == Some(package.as_str());
+            if self.names.iter().any(is_it) && missing(self.host.probe(), std::slice::from_ref(&package)).await?.is_empty() {
                 log::warn!("the mirror no longer has {package}, which is installed and stays as it is");
-                self.names.retain(|name| name.split(':').next() != Some(package.as_str()));
+                self.names.retain(|name| !is_it(name));
                 continue;
             }
             let next = self.next_version(&package).await?;
@@ -339,6 +340,22 @@ mod tests {
         assert_eq!(host.take_log(), [&format!("{again} ufw"), NOTE]);
         host.machine().place(stamp::BOOT, crate::host::Kind::File, "third\n", 0o444);
         assert_eq!(converge(&host, &packages()).await, [&format!("{again} ufw"), NOTE, SYNC, FORGET]);
+    }
+
+    #[tokio::test]
+    async fn what_the_mirror_has_no_more_is_not_installed_again() {
+        let host = FakeHost::debian();
+        host.machine().place("/var/lib/apt/lists/deb.debian.org_debian_dists_bullseye_InRelease", crate::host::Kind::File, "", 0o644);
+        host.machine().install("sudo");
+        host.fail_next("run sync");
+        assert!(packages().apply(&host).await.is_err());
+        host.machine().place(stamp::BOOT, crate::host::Kind::File, "second\n", 0o444);
+        host.machine().apt.versions.insert("ufw".into(), vec!["1.0", "0.9"]);
+        host.machine().apt.gone.insert("ufw=1.0".into());
+        let log = converge(&host, &packages()).await;
+        let again = INSTALL.replace(" install ", " -o Dpkg::Options::=--force-confmiss install --reinstall ");
+        assert_eq!(log[log.len() - 4..], [again.as_str(), NOTE, SYNC, FORGET]);
+        assert!(!log.iter().any(|line| line.contains("ufw=0.9")), "{log:#?}");
     }
 
     #[tokio::test]

@@ -68,6 +68,18 @@ async fn a_dump_of_an_earlier_state_does_not_count() {
 }
 
 #[tokio::test]
+async fn only_a_deletion_that_broke_off_needs_no_dump_of_a_cluster_without_its_version() {
+    let lose_the_version = |host: &FakeHost| host.machine().nodes.remove(Path::new("/opt/mastodon/postgres/17/PG_VERSION"));
+    let damaged = machine();
+    lose_the_version(&damaged);
+    assert!(!dump().check(&damaged).await.unwrap().is_empty(), "it would be deleted without one");
+    let begun = machine();
+    converge(&begun, &dump()).await;
+    lose_the_version(&begun);
+    assert!(dump().check(&begun).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn without_a_database_there_is_nothing_to_keep_and_one_that_does_not_run_is_started() {
     assert!(converge(&FakeHost::debian(), &dump()).await.is_empty());
     let host = machine();
