@@ -36,6 +36,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::report::{Problem, WIDTH, harmless, part, wrap};
@@ -81,11 +82,7 @@ fn run(args: impl Iterator<Item = OsString>) -> Exit {
     let parsed = Cli::command().try_get_matches_from(args);
     let (cli, path) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, path(&matches)))) {
         Ok(parsed) => parsed,
-        Err(error) => {
-            // Nobody to tell if even this cannot be written.
-            let _unwritten = error.print();
-            return if error.use_stderr() { Exit::Refused } else { Exit::Done };
-        }
+        Err(error) => return answer(&error),
     };
     if let Err(error) = core_dumps::forbid() {
         return complain(&Trouble::failed(error), &path);
@@ -116,6 +113,17 @@ fn run(args: impl Iterator<Item = OsString>) -> Exit {
     // What still waits for standard input or a name server must not hold up the end.
     runtime.shutdown_background();
     ended.unwrap_or_else(|trouble| complain(&trouble, &path))
+}
+
+/// To a command line that asks for help, or has a mistake.
+fn answer(error: &clap::Error) -> Exit {
+    if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        tell_error(error.to_string().trim_end());
+    } else {
+        // Nobody to tell if even this cannot be written.
+        let _unwritten = error.print();
+    }
+    if error.use_stderr() { Exit::Refused } else { Exit::Done }
 }
 
 /// The words that lead to the subcommand: `mail set`.

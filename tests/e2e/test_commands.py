@@ -9,7 +9,7 @@ import pytest
 from product import DONE, REFUSED, STEP_FAILED, Product
 from testbed.bed import Bed
 from testbed.demo import FORM
-from testbed.verify import compose, credentials
+from testbed.verify import compose, credentials, psql
 from tour import keep_text
 
 ADA = FORM["user_name"]
@@ -103,6 +103,25 @@ def test_tootctl_and_logs_pass_on_what_they_are_told(tootstrap: Product) -> None
     logs = tootstrap.plain("logs", "--tail", "3", "db")
     assert logs.status == DONE and "db-1" in logs.text and "\x1b" not in logs.text, logs.text
     assert tootstrap.plain("logs", "nothing-of-this-name").status != DONE
+
+
+def test_the_commands_of_tootctl_that_help_and_pages_show(installed: Bed, tootstrap: Product) -> None:
+    usage = tootstrap.plain("tootctl", "media", "usage")
+    assert usage.status == DONE and "Attachments:\t0 Bytes (0 Bytes local)" in usage.text, usage.text
+    removed = tootstrap.plain("tootctl", "media", "remove", "--days", "3")
+    assert removed.status == DONE and "Removed 0 media attachments" in removed.text, removed.text
+    assert tootstrap.plain("tootctl", "settings", "registrations", "close").text.strip() == "OK"
+    assert "media" in tootstrap.plain("tootctl", "help").text
+
+    # A word that is not the domain ends it: nothing is suspended.
+    leaving = [tootstrap.program, "tootctl", "self-destruct"]
+    assert installed.machine.run(leaving, input="example.org\n", check=False, timeout=120).returncode == 1
+    assert psql(installed.machine, "SELECT username FROM accounts WHERE suspended_at IS NOT NULL") == []
+
+
+def test_a_long_word_on_the_command_line_is_refused_in_short_lines(tootstrap: Product) -> None:
+    refused = tootstrap.plain("plan", "--single-user", "maybe " * 20)
+    assert refused.status == REFUSED and max(map(len, refused.text.splitlines())) <= 80, refused.text
 
 
 def test_pages_and_completions(installed: Bed, tootstrap: Product) -> None:

@@ -6,7 +6,7 @@ import re
 import socket
 
 import pytest
-from mastodon_stack import Outcome, Stack
+from mastodon_stack import DOMAIN, Outcome, Stack
 
 PASSWORD = re.compile(r"^New password: ([0-9a-f]{32})\s*$", re.MULTILINE)
 QUIET = {"RAILS_LOG_LEVEL": "error"}
@@ -176,10 +176,57 @@ def test_modify(stack: Stack, owner: Outcome) -> None:
     (["--version"], 0, "4.7.4\n", ""),
     (["version"], 0, "4.7.4\n", ""),
     (["cache", "clear"], 0, "OK\n", ""),
+    (["media", "remove", "--days", "3"], 0, "Removed 0 media attachments (approx. 0 Bytes)\n", ""),
+    (["media", "remove", "--dry-run"], 0, "Removed 0 media attachments (approx. 0 Bytes) (DRY RUN)\n", ""),
+    (["media", "remove", "--prune-profiles"], 0, "Visited 0 accounts and removed profile media totaling 0 Bytes\n", ""),
+    (["media", "remove", "--include-follows"], 1, "--include-follows can only be used with --prune-profiles or --remove-headers\n", ""),
+    (["feeds", "build", "ghost"], 1, "No such account\n", ""),
+    (["feeds", "clear"], 0, "OK\n", ""),
 ])
 def test_small_commands(stack: Stack, owner: Outcome, arguments: list[str], code: int, stdout: str, stderr: str) -> None:
     done = stack.tootctl(*arguments)
     assert (done.code, done.stdout, done.stderr.strip()) == (code, stdout, stderr)
+
+
+def test_media_usage(stack: Stack, owner: Outcome) -> None:
+    done = stack.tootctl("media", "usage")
+    lines = dict(line.split(":\t") for line in done.stdout.splitlines())
+    assert (done.code, list(lines)) == (0, ["Attachments", "Custom emoji", "Preview cards", "Avatars", "Headers", "Backups", "Imports", "Settings"])
+    assert (lines["Avatars"], lines["Backups"]) == ("0 Bytes (0 Bytes local)", "0 Bytes")
+
+
+def test_feeds(stack: Stack, owner: Outcome) -> None:
+    """Built for who signed in within a week; one named account always."""
+    seen = "User.where(email: 'owner@mail.test').update_all(current_sign_in_at: {})"
+    stack.ruby("Account.find_local('admin').statuses.create!(text: 'hello')")
+    held = "puts RedisConnection.with { |redis| redis.zcard(\"feed:home:#{Account.find_local('admin').id}\") }"
+    for moment, regenerated, posts in (("nil", 0, 0), ("8.days.ago", 0, 0), ("6.days.ago", 1, 1)):
+        stack.ruby(seen.format(moment))
+        assert stack.tootctl("feeds", "build").stdout == f"Regenerated feeds for {regenerated} accounts \n"
+        assert stack.ruby(held) == f"{posts}\n"
+    stack.ruby(seen.format("nil"))
+    assert stack.tootctl("feeds", "clear").code == 0
+    assert stack.tootctl("feeds", "build", "admin", "--dry-run").stdout == "OK (DRY RUN)\n" and stack.ruby(held) == "0\n"
+    assert stack.tootctl("feeds", "build", "admin").stdout == "OK \n" and stack.ruby(held) == "1\n"
+
+
+def test_self_destruct(stack: Stack, owner: Outcome) -> None:
+    """Asks for the domain and once more; nobody to tell, so all accounts are suspended at once."""
+    ask = ["sh", "-c", 'printf "%s\\n" "$@" | tootctl self-destruct $FLAGS', "sh"]
+    suspended = "SELECT count(*) FROM accounts WHERE suspended_at IS NOT NULL"
+    before = stack.sql(suspended)
+    assert stack.run(*ask, "example.org", env=QUIET).code == 1
+    assert stack.run(*ask, DOMAIN, "n", env=QUIET).code == 1
+    dry = stack.run(*ask, DOMAIN, env={**QUIET, "FLAGS": "--dry-run"})
+    assert dry.code == 0 and "has not federated with anything" in dry.stdout
+    assert stack.sql(suspended) == before
+
+    alive = "SELECT string_agg(id::text, ',') FROM accounts WHERE domain IS NULL AND suspended_at IS NULL"
+    ids = stack.sql(alive)
+    done = stack.run(*ask, DOMAIN, "y", env=QUIET)
+    assert done.code == 0 and done.stdout.endswith("You can shut it down and delete it any time\n"), done
+    assert "BROKEN STATE" in done.stdout and stack.sql(alive) == ""
+    stack.sql(f"UPDATE accounts SET suspended_at = NULL, suspension_origin = NULL WHERE id IN ({ids})")
 
 
 def test_registrations(stack: Stack, owner: Outcome) -> None:

@@ -10,6 +10,8 @@ class User < ApplicationRecord
 
   PASSWORD_LENGTH = 8..72
   EMAIL_LENGTH_LIMIT = 320
+  # Who signed in within this time has a home timeline.
+  ACTIVE_DURATION = ENV.fetch('USER_ACTIVE_DAYS', 7).to_i.days.freeze
 
   belongs_to :account, inverse_of: :user, autosave: true
   belongs_to :role, class_name: 'UserRole', optional: true
@@ -40,6 +42,7 @@ class User < ApplicationRecord
 
   scope :pending, -> { where(approved: false) }
   scope :approved, -> { where(approved: true) }
+  scope :active, -> { where.not(confirmed_at: nil).where(current_sign_in_at: ACTIVE_DURATION.ago..).joins(:account).merge(Account.without_suspended) }
   scope :disabled, -> { where(disabled: true) }
 
   delegate :can?, to: :role

@@ -3,6 +3,9 @@
 require_relative 'base'
 require_relative 'accounts'
 require_relative 'cache'
+require_relative 'federation'
+require_relative 'feeds'
+require_relative 'media'
 require_relative 'settings'
 
 module Mastodon
@@ -15,8 +18,16 @@ module Mastodon
       desc 'cache SUBCOMMAND ...ARGS', 'Manage cache'
       subcommand 'cache', Cache
 
+      desc 'feeds SUBCOMMAND ...ARGS', 'Manage feeds'
+      subcommand 'feeds', Feeds
+
+      desc 'media SUBCOMMAND ...ARGS', 'Manage media files'
+      subcommand 'media', Media
+
       desc 'settings SUBCOMMAND ...ARGS', 'Manage dynamic settings'
       subcommand 'settings', Settings
+
+      include Federation
 
       map %w(--version -v) => :version
 
