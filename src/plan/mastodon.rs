@@ -1,5 +1,6 @@
 //! Mastodon: databases, tables, processes, owner.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::base::Base;
@@ -10,7 +11,7 @@ use crate::assets::page;
 use crate::host::Access;
 use crate::resource::File;
 use crate::resource::docker::{Services, Stores};
-use crate::resource::mastodon::{Database, Owner, Seeds};
+use crate::resource::mastodon::{Content, Database, Owner, Seeds};
 use crate::sizing::Sizing;
 
 /// Shown whenever an installed Mastodon does not answer; made when it has first served.
@@ -40,19 +41,20 @@ pub fn add(plan: &mut Plan, with: &Inputs, base: &Base, docker: &Docker) -> App 
     let stores =
         plan.step("app/stores", Stores).needs([docker.project]).needs(docker.stores).patience(starting(Duration::from_mins(5))).add();
     let small = Sizing::of(&with.facts).small;
-    let database = Database::new(&with.settings.images.mastodon_version, small);
+    let content = Content::new(with.settings.owner.clone());
+    let database = Database::new(&with.settings.images.mastodon_version, Arc::clone(&content), small);
     let database = plan.step("app/database", database).needs([stores, docker.mastodon]).needs(base.swap).add();
     // Settings that cannot be written down are refused by the step of the files.
     let digest = Project::render(with).map(|project| project.digest).ok();
     let services = Services::of_mastodon(&["sidekiq", "streaming", "web"], digest);
     let (serving, owner) = if small {
         // There is no memory for both at once.
-        let owner = plan.step("app/owner", owner(with)).needs([database]).add();
+        let owner = plan.step("app/owner", owner(with, content)).needs([database]).add();
         let serving = plan.step("app/services", services).needs([database, docker.streaming]).after(owner, Duration::from_mins(20));
         (serving.patience(BOOT).add(), owner)
     } else {
         let serving = plan.step("app/services", services).needs([database, docker.streaming]).patience(BOOT).add();
-        (serving, plan.step("app/owner", owner(with)).needs([database]).add())
+        (serving, plan.step("app/owner", owner(with, content)).needs([database]).add())
     };
     if !with.settings.behind_proxy {
         let page = File::text(BACK_PAGE, page::BACK_PAGE.as_str(), Access::root(0o644));
@@ -61,10 +63,11 @@ pub fn add(plan: &mut Plan, with: &Inputs, base: &Base, docker: &Docker) -> App 
     App { serving, owner }
 }
 
-fn owner(with: &Inputs) -> Owner {
+fn owner(with: &Inputs, content: Arc<Content>) -> Owner {
     let settings = &with.settings;
     Owner {
         name: settings.owner.clone(),
+        content,
         email: settings.owner_email.clone(),
         password: with.secrets.owner_password.clone(),
         email_is_ours: settings.names().iter().any(|name| name.as_str() == settings.owner_email.domain()),

@@ -1,51 +1,42 @@
 //! Mastodon's tables and the rows that it cannot do without.
 
 use std::fmt;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use async_trait::async_trait;
 
 use super::super::docker::compose;
 use super::super::{Drift, Resource, stamp};
-use super::psql::{self, Rows, number};
-use super::{rails, wait_for_earlier};
+use super::psql::{Rows, number};
+use super::{Content, rails, wait_for_earlier};
 use crate::host::{Host, HostError, Probe};
 use crate::report::{Problem, WithRemedy};
 
 /// Which version the tables were last prepared for, and their schema then.
 const STAMP: &str = "app/schema";
 
-/// The schema, and what seeding makes: a role with all permissions, the instance's actor, the web application (mastodon.md §3.3).
-const SQL: &str = "
-SELECT to_regclass('public.schema_migrations') IS NOT NULL AS prepared \\gset
-\\if :prepared
-SELECT 'schema', coalesce(max(version::bigint), 0) FROM schema_migrations;
-SELECT 'roles', count(*) FROM user_roles WHERE permissions & 1 = 1;
-SELECT 'actor', count(*) FROM accounts WHERE id = -99;
-SELECT 'application', count(*) FROM oauth_applications WHERE superapp;
-\\endif
-";
-
 /// The database is prepared for a version of Mastodon.
 #[derive(Debug)]
 pub struct Database {
     version: String,
+    content: Arc<Content>,
     /// Stop what serves before a migration: there is no memory for both.
     alone: bool,
 }
 
 impl Database {
     /// For this version, `v4.7.4`. `alone`: nothing serves meanwhile.
-    pub fn new(version: impl Into<String>, alone: bool) -> Self {
-        Self { version: version.into(), alone }
+    pub fn new(version: impl Into<String>, content: Arc<Content>, alone: bool) -> Self {
+        Self { version: version.into(), content, alone }
     }
 
-    async fn state(&self, host: &dyn Probe) -> anyhow::Result<State> {
-        let Some(rows) = psql::query(host, &[], SQL).await? else { return Ok(State::Absent) };
-        if rows.is_empty() {
+    async fn state(&self, host: &dyn Probe, rows: Option<&Rows>) -> anyhow::Result<State> {
+        let Some(rows) = rows else { return Ok(State::Absent) };
+        if !rows.contains_key("schema") {
             return Ok(State::Empty);
         }
-        let schema = number(&rows, "schema")?;
+        let schema = number(rows, "schema")?;
         let known = match stamp::read(host, STAMP).await? {
             Some(stamp) => Known::of(&stamp, &self.version),
             None => Known::Nothing,
@@ -53,7 +44,7 @@ impl Database {
         if let Known::Schema(prepared) = known {
             refuse_newer(schema, prepared, &self.version)?;
         }
-        Ok(State::Prepared { schema, current: matches!(known, Known::Schema(_)), seeded: is_seeded(&rows)? })
+        Ok(State::Prepared { schema, current: matches!(known, Known::Schema(_)), seeded: is_seeded(rows)? })
     }
 
     /// The schema that the image of this version has, from its `db/schema.rb`.
@@ -141,18 +132,19 @@ impl fmt::Display for Database {
 impl Resource for Database {
     async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
         let mut drift = Drift::none();
-        match self.state(host).await? {
+        let rows = self.content.ask(host).await?;
+        match self.state(host, rows.as_ref()).await? {
             State::Absent | State::Empty => drift.push_do("create Mastodon's tables"),
             State::Prepared { current: false, .. } => drift.push_do(format!("bring the tables to Mastodon {}", self.version)),
             State::Prepared { seeded: false, .. } => drift.push_do("add the rows that Mastodon cannot do without"),
-            State::Prepared { .. } => {}
+            State::Prepared { .. } => rows.into_iter().for_each(|rows| self.content.keep(rows)),
         }
         Ok(drift)
     }
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         wait_for_earlier(host).await?;
-        let before = self.state(host.probe()).await?;
+        let before = self.state(host.probe(), self.content.ask(host.probe()).await?.as_ref()).await?;
         if let State::Prepared { schema, current: false, .. } = before {
             refuse_newer(schema, self.schema_of_image(host).await?, &self.version)?;
             if self.alone {
@@ -167,7 +159,7 @@ impl Resource for Database {
         if matches!(before, State::Prepared { .. }) {
             host.run(&rails([], ["db:seed"])).await.context("cannot add Mastodon's first rows")?;
         }
-        let rows = psql::query(host.probe(), &[], SQL).await?.context("the database stopped while it was prepared")?;
+        let rows = self.content.ask(host.probe()).await?.context("the database stopped while it was prepared")?;
         let schema = number(&rows, "schema").context("Rails prepared the database, but it has no schema")?;
         stamp::write(host, STAMP, &format!("{} {schema}", self.version)).await
     }
@@ -183,8 +175,12 @@ mod tests {
     const RUN: &str = "run docker compose --project-directory /opt/mastodon run --rm -T --no-deps";
     const WRITE: &str = "write /var/lib/tootstrap/stamps/app-schema 644";
 
+    fn at(version: &str, alone: bool) -> Database {
+        Database::new(version, Content::new("Alice".parse().unwrap()), alone)
+    }
+
     fn database() -> Database {
-        Database::new("v4.7.4", true)
+        at("v4.7.4", true)
     }
 
     fn machine() -> FakeHost {
@@ -259,11 +255,11 @@ mod tests {
     #[tokio::test]
     async fn another_version_migrates() {
         let host = machine();
-        converge(&host, &Database::new("v4.7.3", false)).await;
+        converge(&host, &at("v4.7.3", false)).await;
         host.machine().docker.tables.as_mut().unwrap().schema -= 1;
         let drift = database().check(&host).await.unwrap();
         assert_eq!(drift, Drift::to_do("bring the tables to Mastodon v4.7.4"));
-        assert!(converge(&host, &Database::new("v4.7.4", false)).await.contains(&rails_command("db:prepare")));
+        assert!(converge(&host, &at("v4.7.4", false)).await.contains(&rails_command("db:prepare")));
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Mastodon itself: its database and its owner. Rows are read by `psql`, which takes milliseconds; a Rails process is started only when
 //! something must change.
 
+mod content;
 mod database;
 mod dump;
 mod owner;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use tokio::time::Instant;
 
+pub use content::Content;
 pub use database::Database;
 pub use dump::{DUMPS, FinalDump};
 pub use owner::{Owner, Seeds};

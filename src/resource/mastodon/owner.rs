@@ -1,6 +1,7 @@
 //! The owner's account, and the first values of settings that belong to the web interface.
 
 use std::fmt;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use async_trait::async_trait;
@@ -8,8 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::super::{Drift, Resource, stamp};
-use super::psql;
-use super::{rails, wait_for_earlier};
+use super::psql::{Rows, number};
+use super::{Content, rails, wait_for_earlier};
 use crate::assets::OWNER_SCRIPT;
 use crate::host::{Host, Probe};
 use crate::report::WithRemedy;
@@ -21,18 +22,6 @@ const STAMP: &str = "app/seeds";
 const MARKER: &str = "tootstrap-owner: ";
 /// Ends the values before the script.
 const HEREDOC: &str = "END_OF_VALUES";
-
-/// Who may do everything, and what became of the account of the owner's name.
-const SQL: &str = "
-SELECT to_regclass('public.users') IS NOT NULL AND to_regclass('public.user_roles') IS NOT NULL AS prepared \\gset
-\\if :prepared
-SELECT 'administrators', count(*) FROM users u JOIN user_roles r ON r.id = u.role_id WHERE r.permissions & 1 = 1;
-SELECT 'owner', CASE WHEN u.sign_in_count = 0 AND r.permissions & 1 = 1 AND (u.confirmed_at IS NULL OR NOT u.approved)
-                     THEN 'unfinished' ELSE 'present' END
-  FROM accounts a JOIN users u ON u.account_id = a.id LEFT JOIN user_roles r ON r.id = u.role_id
- WHERE a.domain IS NULL AND lower(a.username) = lower(:'owner');
-\\endif
-";
 
 /// First values of settings; the web interface owns them afterwards.
 #[derive(Clone, Debug)]
@@ -50,6 +39,8 @@ pub struct Seeds {
 pub struct Owner {
     /// Name of the account.
     pub name: OwnerName,
+    /// What the database tells of it.
+    pub content: Arc<Content>,
     /// Its address.
     pub email: EmailAddress,
     /// Its first password.
@@ -78,11 +69,11 @@ struct Told {
 }
 
 impl Owner {
-    async fn account(&self, host: &dyn Probe) -> anyhow::Result<Account> {
-        let Some(rows) = psql::query(host, &[("owner", self.name.as_str())], SQL).await?.filter(|rows| !rows.is_empty()) else {
+    fn account(&self, rows: Option<Rows>) -> anyhow::Result<Account> {
+        let Some(rows) = rows.filter(|rows| rows.contains_key("administrators")) else {
             return Ok(Account::Wanted);
         };
-        let administrators = psql::number(&rows, "administrators")?;
+        let administrators = number(&rows, "administrators")?;
         match rows.get("owner").map(String::as_str) {
             Some("unfinished") => Ok(Account::Unfinished),
             None if administrators == 0 => Ok(Account::Wanted),
@@ -160,7 +151,7 @@ impl fmt::Display for Owner {
 impl Resource for Owner {
     async fn check(&self, host: &dyn Probe) -> anyhow::Result<Drift> {
         let mut drift = Drift::none();
-        match self.account(host).await? {
+        match self.account(self.content.kept_or_ask(host).await?)? {
             Account::Wanted => drift.push_do(format!("create the account {} with the role Owner", self.name)),
             Account::Unfinished => drift.push_do(format!("confirm and approve the account {}", self.name)),
             Account::Settled => {}
@@ -173,7 +164,7 @@ impl Resource for Owner {
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         wait_for_earlier(host).await?;
-        let create = self.account(host.probe()).await? != Account::Settled;
+        let create = self.account(self.content.ask(host.probe()).await?)? != Account::Settled;
         let allow = format!("EMAIL_DOMAIN_ALLOWLIST={}", self.email.domain());
         let mut options = vec!["-e", "RAILS_LOG_LEVEL=error"];
         if self.email_is_ours {

@@ -50,18 +50,16 @@ pub(super) fn psql(machine: &mut Machine, cmd: &Cmd) -> Reply {
         return Reply::read(format!("bytes={}\naccounts={}\n", 8 << 20, u8::from(machine.docker.tables.is_some())));
     }
     let Some(tables) = &machine.docker.tables else { return Reply::read("") };
-    if sql.contains("'schema'") {
-        let (schema, roles) = (tables.schema, tables.roles);
-        let (actor, application) = (u8::from(tables.actor), u8::from(tables.application));
-        return Reply::read(format!("schema={schema}\nroles={roles}\nactor={actor}\napplication={application}\n"));
-    }
+    let Tables { schema, roles, actor, application, .. } = tables;
+    let (actor, application) = (u8::from(*actor), u8::from(*application));
     let owner = cmd.args.iter().find_map(|arg| arg.strip_prefix("owner=")).unwrap_or_default().to_lowercase();
     let administrators = tables.users.values().filter(|user| user.administrator).count();
     let state = tables.users.get(&owner).map_or(String::new(), |user| {
         let unfinished = user.administrator && !user.finished;
         format!("owner={}\n", if unfinished { "unfinished" } else { "present" })
     });
-    Reply::read(format!("administrators={administrators}\n{state}"))
+    let rows = format!("schema={schema}\nroles={roles}\nactor={actor}\napplication={application}\n");
+    Reply::read(format!("{rows}administrators={administrators}\n{state}"))
 }
 
 /// Its custom format begins so.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::host::fake::FakeHost;
 use crate::host::fake::docker::{FakeUser, Tables};
+use crate::resource::mastodon::Database;
 use crate::resource::testing::converge;
 
 const RUNNER: &str = "web bundle exec rails runner -";
@@ -11,6 +12,7 @@ const STAMPED: &str = "write /var/lib/tootstrap/stamps/app-seeds 644";
 fn owner() -> Owner {
     Owner {
         name: "Alice".parse().unwrap(),
+        content: Content::new("Alice".parse().unwrap()),
         email: "alice@other-mail.org".parse().unwrap(),
         password: "0123456789abcdef0123456789ABCDEF".into(),
         email_is_ours: false,
@@ -43,6 +45,26 @@ async fn made_once_with_first_values_of_settings() {
     assert_eq!(tables.settings["registrations_mode"], "open");
     assert_eq!(tables.settings["media_cache_retention_period"], 7);
     assert!(converge(&host, &owner()).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_the_look_at_an_unchanged_database_saw_is_used_once() {
+    let host = machine();
+    let owner = owner();
+    let database = Database::new("v4.7.4", Arc::clone(&owner.content), false);
+    let sees_the_account = async || owner.check(&host).await.unwrap().changes.len() == 1;
+    let insert = || host.machine().docker.tables.as_mut().unwrap().users.insert("alice".into(), user(true, true));
+
+    assert!(!database.check(&host).await.unwrap().is_empty());
+    insert();
+    assert!(sees_the_account().await, "what was seen before a change is not kept");
+
+    converge(&host, &database).await;
+    host.machine().docker.tables.as_mut().unwrap().users.clear();
+    assert!(database.check(&host).await.unwrap().is_empty());
+    insert();
+    assert!(!sees_the_account().await);
+    assert!(sees_the_account().await);
 }
 
 #[tokio::test]

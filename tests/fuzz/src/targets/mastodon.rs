@@ -1,7 +1,7 @@
 //! What PostgreSQL and Rails print, with lines of logs in between.
 
 use tootstrap::mail::{Fate, test_message};
-use tootstrap::resource::mastodon::{Database, Owner, Seeds};
+use tootstrap::resource::mastodon::{Content, Database, Owner, Seeds};
 use tootstrap::settings::Registrations;
 
 use super::{Trial, wait};
@@ -17,11 +17,14 @@ const SLOTS: [&str; 6] = [
 
 pub fn run(data: &[u8]) {
     let mut trial = Trial::new(data, &SLOTS, 3);
-    trial.converge(&Database::new("v4.7.4", true));
+    // Each asks for itself.
+    let content = || Content::new("alice".parse().expect("a name"));
+    trial.converge(&Database::new("v4.7.4", content(), true));
     let contact = "a@fedi-test.org".parse().expect("an address");
     let seeds = Seeds { registrations: Registrations::Open, contact, media_days: 7 };
     let owner = Owner {
         name: "alice".parse().expect("a name"),
+        content: content(),
         email: "alice@fedi-test.org".parse().expect("an address"),
         password: "password".into(),
         email_is_ours: true,
