@@ -116,14 +116,17 @@ impl FinalDump {
         Ok(())
     }
 
-    /// The server runs again and there is no half dump, however urgently the run shall end.
-    async fn undo(&self, host: &dyn Host, containers: &[String]) -> anyhow::Result<()> {
+    /// What ran runs again and there is no half dump, however urgently the run shall end.
+    async fn undo(&self, host: &dyn Host, db: &Container, writers: &[String]) -> anyhow::Result<()> {
         let host = host.unstoppable();
         if let Err(error) = remove_all(&*host, std::slice::from_ref(&self.directory)).await {
             log::warn!("{error:#}");
         }
+        if db.state != "running" {
+            return stop(&*host, std::slice::from_ref(&db.id)).await;
+        }
         // Docker ends a stop that nobody waits for any more; a mere start could come before its end.
-        let restart = Cmd::new("docker").args(["restart", "--time", GRACE]).args(containers);
+        let restart = Cmd::new("docker").args(["restart", "--time", GRACE, &db.id]).args(writers);
         host.run(&restart).await.context("Mastodon is stopped").remedy(format!("start it: sudo {restart}"))?;
         Ok(())
     }
@@ -248,8 +251,7 @@ impl Resource for FinalDump {
         let writers = api::containers(host.probe()).await?.into_iter().filter(is_writer).map(|container| container.id);
         let writers: Vec<_> = writers.collect();
         let Err(error) = self.keep(host, &db.id, &writers).await else { return Ok(()) };
-        let stopped: Vec<_> = std::iter::once(db.id).chain(writers).collect();
-        self.undo(host, &stopped).await.with_context(|| format!("no last dump was kept, and nothing was deleted: {error:#}"))?;
+        self.undo(host, &db, &writers).await.with_context(|| format!("no last dump was kept, and nothing was deleted: {error:#}"))?;
         Err(Problem::new(error.context("no last dump was kept, and nothing was deleted"), again).into())
     }
 }

@@ -155,6 +155,15 @@ async fn what_cannot_be_brought_back_is_told_with_the_command_that_does_it() {
 }
 
 #[tokio::test]
+async fn a_database_that_did_not_run_is_stopped_again() {
+    let host = machine();
+    host.machine().docker.containers.values_mut().for_each(|container| container.state = "exited");
+    host.fail_next("pg_dump");
+    dump().apply(&host).await.unwrap_err();
+    assert!(host.machine().docker.containers.values().all(|container| container.state == "exited"));
+}
+
+#[tokio::test]
 async fn what_a_killed_run_left_of_a_dump_goes_and_nothing_else() {
     let host = machine();
     for path in ["/var/backups", DUMPS] {
