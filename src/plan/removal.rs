@@ -14,6 +14,8 @@ use crate::settings::Images;
 
 /// What begins every id of a removal's steps.
 pub const GROUP: &str = "remove/";
+/// The step that only a deletion of the data has.
+pub const DELETION: &str = "remove/data";
 
 /// All that a removal is made from.
 #[derive(Clone, Debug)]
@@ -107,7 +109,7 @@ pub fn build(with: &Removal) -> Plan {
     if with.data.is_some() {
         let formers = plan.step("remove/former", FORMER_VERSIONS).needs([files]).add();
         let data = Gone::new("data: accounts, posts, media, certificates", DATA);
-        let data = plan.step("remove/data", data).needs([files, formers]).add();
+        let data = plan.step(DELETION, data).needs([files, formers]).add();
         // Last: as long as they are there, a removal that broke off can be gone on with.
         let directories = plan.step("remove/directories", GoneIfEmpty::new(DIRECTORIES)).needs([data]).add();
         let password = plan.step("remove/password", NoOwnerPassword).needs([data]).add();

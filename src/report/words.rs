@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{Counts, Event, Outcome};
+use super::{Counts, Event, Outcome, StepInfo};
 use crate::host::{Phase, Progress};
-use crate::plan::removal::GROUP;
+use crate::plan::removal::{DELETION, GROUP};
 use crate::resource::Change;
 
 /// Columns of text that is written once, wherever it is read.
@@ -164,8 +164,8 @@ struct Waits {
 pub(super) struct Endings {
     /// The run only looks.
     pub(super) preview: bool,
-    /// The run takes the server away.
-    removal: bool,
+    /// The command that takes the server away, if the run does that.
+    removal: Option<&'static str>,
     blocks: Vec<String>,
     waits: Vec<Waits>,
     blocked: Vec<(String, String)>,
@@ -178,8 +178,7 @@ impl Endings {
     pub(super) fn see(&mut self, event: &Event) {
         match event {
             Event::Started { preview, steps, .. } => {
-                let removal = !steps.is_empty() && steps.iter().all(|step| step.id.starts_with(GROUP));
-                *self = Self { preview: *preview, removal, ..Self::default() };
+                *self = Self { preview: *preview, removal: removal(steps), ..Self::default() };
             }
             Event::Step { id, title, outcome, .. } => self.step(id, title, outcome),
             _ => {}
@@ -229,8 +228,8 @@ impl Endings {
         if self.stopped > 0 {
             text += &part("stopped", &format!("{} not begun, because of a signal", are(self.stopped, "step")));
         }
-        if self.removal {
-            return text + &part("go on", "sudo tootstrap uninstall (what is done is not done again)") + "\n";
+        if let Some(command) = self.removal {
+            return text + &part("go on", &format!("sudo tootstrap {command} (what is done is not done again)")) + "\n";
         }
         text += &part("go on", "sudo tootstrap install (what is done is not done again)");
         text += &part("details", super::journal::PATH);
@@ -244,9 +243,16 @@ impl Endings {
             let ids: Vec<_> = self.blocked.iter().map(|(id, _)| id.as_str()).collect();
             text += &part("not known", &ids.join(", "));
         }
-        let again = if self.removal { "uninstall" } else { "install" };
+        let again = self.removal.unwrap_or("install");
         text + &part("go on", &format!("do what stands above, then: sudo tootstrap {again}")) + "\n"
     }
+}
+
+/// The command that a plan of nothing but removals belongs to.
+fn removal(steps: &[StepInfo]) -> Option<&'static str> {
+    let is_removal = !steps.is_empty() && steps.iter().all(|step| step.id.starts_with(GROUP));
+    let deletes = steps.iter().any(|step| step.id == DELETION);
+    is_removal.then_some(if deletes { "uninstall --delete-data" } else { "uninstall" })
 }
 
 fn are(number: usize, thing: &str) -> String {
@@ -311,6 +317,17 @@ mod tests {
         assert_eq!(wrap("  a   b\n\na  b  c  d", 8), ["  a   b", "", "a b c d"]);
         assert_eq!(pieces("sha256:12345", 8), ["sha256:1", "2345"]);
         assert_eq!(pieces("short", 8), ["short"]);
+    }
+
+    #[test]
+    fn a_removal_goes_on_with_its_own_command() {
+        let command = |ids: &[&str]| {
+            let info = |id: &&str| StepInfo { id: (*id).to_owned(), title: String::new(), needs: vec![], after: vec![] };
+            removal(&ids.iter().map(info).collect::<Vec<_>>())
+        };
+        assert_eq!(command(&["remove/units", "remove/kept"]), Some("uninstall"));
+        assert_eq!(command(&["remove/units", "remove/data"]), Some("uninstall --delete-data"));
+        assert_eq!((command(&["base/packages"]), command(&[])), (None, None));
     }
 
     #[test]
