@@ -150,9 +150,8 @@ async fn ask_metadata(base: &str, host: &dyn Host) -> anyhow::Result<Vec<IpAddr>
         slaac: Option<String>,
     }
     let limit = Duration::from_secs(5);
-    // Asking for a token changes nothing, but it is a PUT.
-    let request = Request::new(Method::Put, format!("{base}/v1/token")).header("Metadata-Token-Expiry-Seconds", "300").timeout(limit);
-    let answer = host.send(&request).await?;
+    let request = Request::new(Method::Put, format!("{base}/v1/token")).header("Metadata-Token-Expiry-Seconds", "300").safe();
+    let answer = host.get(&request.timeout(limit)).await?;
     anyhow::ensure!(answer.success(), "status {} for a token", answer.status);
     let token = answer.text();
     let request = Request::new(Method::Get, format!("{base}/v1/network")).header("Metadata-Token", token.trim());

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
@@ -80,7 +80,7 @@ impl Web {
             outgoing = outgoing.header(name, value);
         }
         for (name, value) in &request.secret_headers {
-            outgoing = outgoing.header(*name, sensitive(value));
+            outgoing = outgoing.header(*name, Sensitive(value));
         }
         if let Some(token) = &request.bearer {
             outgoing = outgoing.bearer_auth(token.expose_secret());
@@ -124,12 +124,17 @@ fn head(incoming: &reqwest::Response) -> Response {
     Response { status: incoming.status().as_u16(), headers, body: Vec::new() }
 }
 
-/// A value that is never shown; empty, if it is none that a header may have.
-fn sensitive(value: &SecretString) -> HeaderValue {
-    let value = HeaderValue::from_str(value.expose_secret());
-    let mut value = value.unwrap_or(HeaderValue::from_static(""));
-    value.set_sensitive(true);
-    value
+/// A value that is never shown.
+struct Sensitive<'a>(&'a SecretString);
+
+impl TryFrom<Sensitive<'_>> for HeaderValue {
+    type Error = InvalidHeaderValue;
+
+    fn try_from(Sensitive(value): Sensitive<'_>) -> std::result::Result<Self, InvalidHeaderValue> {
+        let mut value = Self::from_str(value.expose_secret())?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
 }
 
 async fn within<T>(limit: Duration, waiting: impl Future<Output = reqwest::Result<T>>, request: &Request) -> Result<T> {
