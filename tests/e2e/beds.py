@@ -36,6 +36,7 @@ def stackscript(dist: Path) -> str:
 
 @pytest.fixture(scope="session")
 def bed(dist: Path) -> Iterator[Bed]:
+    Bed(NAME).down()  # what an interrupted run left
     if MEMORY < 6 * GIB and "file" in Path("/proc/swaps").read_text().split():
         # /proc/swaps is the kernel's: the product would take that file for its own machine's (facts/testbed.md §1.3).
         pytest.exit("a swap file is in use, probably another bed's: end it first (tests/testbed/bed down)", returncode=1)

@@ -136,6 +136,7 @@ class Bed:
         steps: list[Callable[[], object]] = [
             lambda: supervisor.stop(self.layout),
             lambda: mounts.swapoff_below(self.layout.root),
+            lambda: mounts.swapoff_unseen(self.layout.store_file, self.layout.disk.name),
             self.machine.kill,
             self.services.stop,
             self._end_strays,

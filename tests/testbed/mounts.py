@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .sh import BedError, output, run
@@ -53,10 +56,37 @@ def swapoff_below(root: Path) -> None:
             run(["swapoff", str(candidate)], check=False)
 
 
+def swapoff_unseen(store: Path, disk: str) -> None:
+    """Swap on the disk `disk` in the store, mounted where we cannot see it: in the mount namespace of a run that was killed.
+
+    The disk's loop device is known by the file's number, since its path is of that namespace.
+    """
+    for outer in _loops(lambda backing: backing.removesuffix(" (deleted)") == str(store)):
+        with _mounted(outer) as files:
+            listed = output(["losetup", "--noheadings", "--output", "NAME", "--associated", str(files / disk)])
+            for inner in listed.split():
+                with _mounted(inner) as root:
+                    swapoff_below(root)
+
+
+@contextmanager
+def _mounted(device: str) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as directory:
+        run(["mount", device, directory])
+        try:
+            yield Path(directory)
+        finally:
+            run(["umount", directory])
+
+
+def _loops(matches: Callable[[str], bool]) -> list[str]:
+    devices = json.loads(output(["losetup", "--json", "--list", "--output", "NAME,BACK-FILE"]) or "{}").get("loopdevices", [])
+    return [device["name"] for device in devices if matches(str(device["back-file"]))]
+
+
 def loops_of(directory: Path) -> list[str]:
     """Loop devices whose backing file is below `directory`."""
-    devices = json.loads(output(["losetup", "--json", "--list", "--output", "NAME,BACK-FILE"]) or "{}").get("loopdevices", [])
-    return [device["name"] for device in devices if str(device["back-file"]).startswith(f"{directory}/")]
+    return _loops(lambda backing: backing.startswith(f"{directory}/"))
 
 
 def require_gone(directory: Path) -> None:

@@ -29,10 +29,10 @@ with Bed({NAME!r}, services=False) as bed:
 """
 
 
-def other_process() -> subprocess.Popen[str]:
-    """A process with a bed, up and with swap on."""
+def other_process(*within: str) -> subprocess.Popen[str]:
+    """A process with a bed, up and with swap on; started by the command `within`."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    process = subprocess.Popen([sys.executable, "-c", USER], stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen([*within, sys.executable, "-c", USER], stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None and process.stdout.readline() == "up\n"
     return process
 
@@ -57,6 +57,17 @@ def test_kill_9_then_down() -> None:
     process.kill()
     process.wait()
     assert {"namespaces", "mounts", "loops", "swap", "cgroups", "iptables", "processes"} <= traces(NAME).keys()
+    subprocess.run([COMMAND, "--name", NAME, "down"], check=True)
+    assert traces(NAME) == {}
+
+
+def test_all_was_killed_in_another_mount_namespace_then_down() -> None:
+    """As when a whole test run in a chroot is ended: what it mounted cannot be seen, only its loop devices and its swap."""
+    process = other_process("unshare", "--mount", "--propagation", "private")
+    pids = [str(process.pid), *(line.split()[0] for line in traces(NAME)["processes"])]
+    subprocess.run(["kill", "-9", *pids], check=True)
+    process.wait()
+    assert "swap" in traces(NAME)
     subprocess.run([COMMAND, "--name", NAME, "down"], check=True)
     assert traces(NAME) == {}
 
