@@ -25,7 +25,7 @@ PLACED = (
 #: Grown by the services, not placed.
 GROWN = ("/opt/mastodon/postgres/17/", "/opt/mastodon/redis/data/", "/opt/mastodon/caddy/data/", "/opt/mastodon/caddy/config/", "/opt/mastodon/caddy/run/")
 PACKAGES = (
-    *("ca-certificates", "curl", "sudo", "pigz", "fail2ban", "python3-systemd", "unattended-upgrades", "ufw"),
+    *("ca-certificates", "sudo", "pigz", "fail2ban", "python3-systemd", "unattended-upgrades", "ufw"),
     *("docker-ce", "docker-ce-cli", "containerd.io", "docker-compose-plugin"),
 )
 
