@@ -46,7 +46,7 @@ def _parts(text: str) -> dict[str, str]:
         begins = PART.match(line)
         name = begins[1].strip() if begins else name
         parts[name] = f"{parts.get(name, '')} {(begins[2] if begins else line).strip()}".strip()
-    return parts
+    return {name: " ".join(part.split()) for name, part in parts.items()}
 
 
 def flowing(text: str) -> str:
