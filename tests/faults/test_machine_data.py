@@ -36,7 +36,8 @@ def refused(run: Run, why: str, do: str) -> str:
     said = " ".join(found[1].split()) if found else ""
     assert re.search(why, said), run.text[-3000:]
     assert re.search(r"^  done +nothing was changed$", run.text, re.MULTILINE), run.text[-3000:]
-    assert re.search(rf"^  do +.*{do}", run.text, re.MULTILINE), run.text[-3000:]
+    asked = re.search(r"^  do (.*?)\n  go on ", run.text, re.MULTILINE | re.DOTALL)
+    assert asked and re.search(do, " ".join(asked[1].split())), run.text[-3000:]
     assert re.search(r"^  go on +sudo tootstrap install$", run.text, re.MULTILINE), run.text[-3000:]
     return said
 
