@@ -46,10 +46,17 @@ def without_package(installed: Bed, undisturbed: Undisturbed) -> Iterator[Bed]:
     for host in mirrors(installed):
         installed.services.control.interpose(host)
     installed.services.control.flush_caches()
+    until(lambda: not daily_work(installed), 300, "Debian's daily upgrade is done")
     remove(installed, PACKAGE)
     installed.services.control.clear_front_requests()
     yield installed
     installed.services.control.clear_host_faults()
+
+
+def daily_work(bed: Bed) -> bool:
+    """Whether apt's timers are at work, as at about six o'clock: they hold the locks that these tests need."""
+    done = bed.machine.run(["systemctl", "is-active", "apt-daily.service", "apt-daily-upgrade.service"], check=False)
+    return not {"active", "activating"}.isdisjoint(done.stdout.decode().split())
 
 
 def remove(bed: Bed, package: str) -> None:
