@@ -15,7 +15,7 @@ PUBKEY='@PUBKEY@'
 PROGRAM=/usr/local/bin/tootstrap
 
 give_up() {
-    printf 'install.sh: %s\n' "$*" >&2
+    printf 'install.sh: %s\n' "$*" | fold -s -w 78 | sed 's/ *$//' >&2
     exit 1
 }
 
@@ -31,7 +31,7 @@ fetch() { # FILE URL
     if command -v curl >/dev/null; then
         curl --silent --show-error --location --fail --proto '=https' --tlsv1.2 --connect-timeout 15 --max-time 600 --retry 4 --output "$1" "$2"
     elif command -v wget >/dev/null; then
-        wget --quiet --https-only --timeout=30 --tries=5 --output-document="$1" "$2"
+        wget --quiet --secure-protocol=TLSv1_2 --timeout=30 --tries=5 --output-document="$1" "$2"
     else
         give_up "neither curl nor wget is here: apt-get install curl"
     fi

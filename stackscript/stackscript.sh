@@ -22,7 +22,7 @@ LOG=/var/log/stackscript.log
 PROGRAM=/usr/local/bin/tootstrap
 
 say() {
-    printf '[stackscript] %s\n' "$*"
+    printf '%s\n' "$*" | fold -s -w 64 | sed 's/^/[stackscript] /; s/ *$//'
 }
 
 give_up() {
@@ -65,7 +65,7 @@ fetch() { # FILE ANY_FAMILY [URL]
         esac
         case $code in 404 | 410) hopeless=yes ;; esac
     else
-        wget "${family[@]}" --quiet --https-only --timeout=30 --tries=1 --output-document="$1" "$url"
+        wget "${family[@]}" --quiet --secure-protocol=TLSv1_2 --timeout=30 --tries=1 --output-document="$1" "$url"
         status=$?
         case $status in
         0) return 0 ;;
@@ -131,7 +131,7 @@ main() {
     local status=$?
     case $status in
     0) say "Installation Complete" ;;
-    4) say "Installation Complete - something outside this machine is still waited for: see WAITING above, later: sudo tootstrap status" ;;
+    4) say "Installed, but something outside this machine is still waited for: see WAITING above; later: sudo tootstrap status" ;;
     2) say "NOT INSTALLED: the form cannot be used as it is (see above). The machine is untouched, no need to delete it: log in as root and give the command above." ;;
     *) say "FAILED with status $status: see above. What is done stays done; to go on, log in as root: tootstrap install" ;;
     esac

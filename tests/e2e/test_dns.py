@@ -25,7 +25,7 @@ def test_without_a_token_it_says_which_records_to_make_and_goes_on_from_there(fr
     done = fresh.machine.stackscript(stackscript, FORM_WITHOUT_TOKEN)
     # To Linode the script has done its part.
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "Installation Complete - something outside this machine is still waited for" in done.stdout
+    assert "Installed, but something outside this machine is" in done.stdout
     for part in (where.SITE, where.MACHINE_V4, where.MACHINE_V6):
         assert part in done.stdout, part
     assert fresh.services.control.domains() == []
@@ -49,7 +49,7 @@ def test_a_wrong_token_is_named_and_the_right_one_goes_on(fresh: Bed, stackscrip
     done = fresh.machine.stackscript(stackscript, {**FORM, "token_password": wrong})
     # To Linode the script has done its part: everything but DNS and the certificate is finished.
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "Installation Complete - something outside this machine is still waited for" in done.stdout
+    assert "Installed, but something outside this machine is" in done.stdout
     assert "does not accept the API token" in " ".join(done.stdout.split()) and wrong not in done.stdout
     assert fresh.services.control.domains() == []
     wait_healthy(fresh)

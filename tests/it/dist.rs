@@ -84,7 +84,8 @@ impl Release {
         let ran = Command::new(shell).args(["-c", &format!("{doubles}{text}")]).output().expect("a shell");
         let left = std::fs::read_dir(self.path("bin")).expect("readable").count();
         assert_eq!(left, usize::from(program.exists()), "{script} leaves no part of a download");
-        (ran.status.success(), String::from_utf8([ran.stdout, ran.stderr].concat()).expect("text"), program.exists())
+        let said = String::from_utf8([ran.stdout, ran.stderr].concat()).expect("text").replace("[stackscript] ", "");
+        (ran.status.success(), said.split_whitespace().collect::<Vec<_>>().join(" "), program.exists())
     }
 }
 

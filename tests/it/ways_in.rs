@@ -82,7 +82,7 @@ fn cloud_init(curl: &str) -> (bool, String) {
     let dir = tempfile::tempdir().expect("a directory");
     let place = dir.path().to_string_lossy().into_owned();
     let text = source("cloud-init.yaml");
-    let (_, script) = text.split_once("get.sh\n    permissions: '0700'\n    content: |\n").expect("the script");
+    let (_, script) = text.split_once("get.sh\n    permissions: '0600'\n    content: |\n").expect("the script");
     let (script, _) = script.split_once("runcmd:").expect("its end");
     let sum = std::process::Command::new("sh")
         .args(["-c", "printf '#!/bin/sh\\necho installed\\n' | sha256sum | cut -d' ' -f1"])
@@ -95,15 +95,25 @@ fn cloud_init(curl: &str) -> (bool, String) {
     let said = [output.stdout, output.stderr].concat();
     let left = std::fs::read_dir(&place).expect("readable").count();
     assert_eq!(left, usize::from(output.status.success()), "a broken download leaves nothing");
-    (output.status.success(), String::from_utf8(said).expect("text"))
+    let said = String::from_utf8(said).expect("text");
+    assert!(said.lines().all(|line| line.len() <= 80 || !line.contains(' ')), "{said}");
+    (output.status.success(), said.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Debian mounts /run so that nothing in it can be executed.
+#[test]
+fn what_lies_in_run_is_given_to_a_shell() {
+    let text = source("cloud-init.yaml");
+    let (_, commands) = text.split_once("runcmd:").expect("commands");
+    assert!(commands.contains("[sh, /run/tootstrap/get.sh]") && !commands.contains("[/run"), "{commands}");
 }
 
 #[test]
 fn cloud_init_says_plainly_why_nothing_was_installed() {
-    assert_eq!(cloud_init("printf '#!/bin/sh\\necho installed\\n' >\"$2\""), (true, "installed\n".into()));
+    assert_eq!(cloud_init("printf '#!/bin/sh\\necho installed\\n' >\"$2\""), (true, "installed".into()));
     let (well, said) = cloud_init("echo other >\"$2\"");
     assert!(!well && said.starts_with("tootstrap: the file from https://get.example/tootstrap-x86_64-linux-musl is not the right one"));
-    assert!(said.ends_with("Nothing was installed.\n"), "{said}");
+    assert!(said.ends_with("Nothing was installed."), "{said}");
     let url = "https://get.example/tootstrap-x86_64-linux-musl";
-    assert_eq!(cloud_init("return 22"), (false, format!("tootstrap: {url} could not be downloaded. Nothing was installed.\n")));
+    assert_eq!(cloud_init("return 22"), (false, format!("tootstrap: {url} could not be downloaded. Nothing was installed.")));
 }

@@ -17,6 +17,8 @@ HARDWARE = """\
 #!/bin/sh
 # Testbed: makes this container look like a Linode (facts/linode.md section 4). Nothing of the product depends on this file.
 set -eu
+# As Debian's initramfs mounts it, which a container does without.
+mount -o remount,nosuid,nodev,noexec /run
 here=/usr/lib/testbed
 if [ ! -e /sys/class/dmi/id/sys_vendor ]; then
     new=/run/testbed-class
