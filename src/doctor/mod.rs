@@ -83,11 +83,19 @@ fn finding(cause: &Cause, seen: &Seen) -> Option<Finding> {
         return None;
     }
     let mut remedies: Vec<String> = Vec::new();
-    for remedy in signs.iter().map(|sign| sign.remedy.clone().unwrap_or_else(|| cause.remedy.into())) {
+    for remedy in signs.iter().map(|sign| sign.remedy.clone().unwrap_or_else(|| named(cause.remedy, seen, &signs))) {
         if !remedies.contains(&remedy) {
             remedies.push(remedy);
         }
     }
     let seen = signs.into_iter().map(|sign| sign.what).collect();
     Some(Finding { name: cause.name, grade: cause.grade, says: cause.says, seen, remedies })
+}
+
+/// The remedy, with the names that SITE and SERVICE stand for.
+fn named(remedy: &str, seen: &Seen, signs: &[Sign]) -> String {
+    let begins = |name: &str| signs.iter().any(|sign| sign.what.strip_prefix(name).is_some_and(|rest| rest.starts_with(": ")));
+    let services: Vec<_> = seen.containers.keys().map(String::as_str).filter(|name| begins(name)).collect();
+    let services = if services.is_empty() { "SERVICE".to_owned() } else { services.join(" ") };
+    remedy.replace("SITE", seen.site.as_deref().unwrap_or("SITE")).replace("SERVICE", &services)
 }

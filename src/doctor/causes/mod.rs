@@ -143,9 +143,8 @@ pub static CAUSES: &[Cause] = &[
     cause!("mail/blocked", Wrong, "the mail relay cannot be reached on its port: it is closed there, or blocked on the way (many hosts do that)",
         mail_blocked,
         "give another port, or another relay: sudo tootstrap mail set --server NAME --port PORT; or ask your host to open it"),
-    cause!("mail/ports", Note, "some mail ports are blocked on the way out",
-        |s| if s.mail.relay.is_none() && s.mail.ports.values().any(|open| !open) {
-            vec![format!("at {} open: {}; closed: {}", s.mail.host, mail::open(&s.mail.ports), mail::closed(&s.mail.ports)).into()] } else { vec![] },
+    cause!("mail/ports", Note, "ports for sending mail are blocked on the way out",
+        mail_ports,
         "choose a port that is open for the relay"),
     cause!("mail/none", Note, "no mail is sent: nobody can confirm an address or reset a password",
         |s| if s.site.is_some() && s.mail.relay.is_none() { vec!["no mail relay is set".into()] } else { vec![] },
@@ -251,6 +250,17 @@ fn containers(seen: &Seen, is_so: fn(&super::Container) -> bool, how: fn(&super:
         signs.extend(log[log.len().saturating_sub(LINES)..].iter().map(|line| Sign::from(format!("{service} | {line}"))));
     }
     signs
+}
+
+fn mail_ports(seen: &Seen) -> Vec<Sign> {
+    let ports = &seen.mail.ports;
+    if seen.mail.relay.is_some() || ports.values().all(|open| *open) {
+        return Vec::new();
+    }
+    let what = format!("at {} open: {}; closed: {}", seen.mail.host, mail::open(ports), mail::closed(ports));
+    let none = "ask your host to open one, 587 say; or look at a firewall on this machine that lets nothing out";
+    let remedy = ports.values().all(|open| !open).then(|| none.to_owned());
+    vec![Sign { what, remedy }]
 }
 
 fn mail_blocked(seen: &Seen) -> Vec<Sign> {

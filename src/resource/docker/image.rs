@@ -95,7 +95,7 @@ fn remedy(said: &str) -> &'static str {
     } else if says(&["no matching manifest"]) {
         "the image is not made for this machine's processor: name another one under [images] in /etc/tootstrap/settings.toml, or use \
          another machine"
-    } else if says(&["manifest unknown"]) || says(&["failed to resolve reference"]) && says(&[": not found"]) {
+    } else if says(&["manifest unknown", "HTTP 404"]) || says(&["failed to resolve reference"]) && says(&[": not found"]) {
         "the registry does not have it: correct its name under [images] in /etc/tootstrap/settings.toml; a recorded build that the registry \
          has no more is replaced by what the tag means now once its line is removed from /etc/tootstrap/images.toml"
     } else if says(&["toomanyrequests", "429 Too Many Requests"]) {
