@@ -1,12 +1,13 @@
 //! The last words after an installation: where it is, how to sign in, what comes next.
 
+use super::exit::Exit;
 use crate::assets::ProxySnippets;
 use crate::host::Probe;
 use crate::resource::credentials;
 use crate::settings::{Registrations, Settings};
 
 /// Plain lines, at most 78 columns unless a name is long. No secret is among them.
-pub(super) async fn words(settings: &Settings, probe: &dyn Probe) -> anyhow::Result<String> {
+pub(super) async fn words(settings: &Settings, probe: &dyn Probe, exit: Exit) -> anyhow::Result<String> {
     let file = credentials::with_owner_password(probe).await?;
     let sudo_file = match &settings.sudo_user {
         Some(user) => credentials::with_sudo_password(probe, user).await?,
@@ -22,12 +23,19 @@ pub(super) async fn words(settings: &Settings, probe: &dyn Probe) -> anyhow::Res
         }
         _ => String::new(),
     };
+    let checked = match exit {
+        Exit::Done => {
+            "  Checked      DNS, the certificate, the site's answer over HTTPS; web, streaming\n               and Sidekiq are healthy\n"
+        }
+        _ => "",
+    };
     let mut text = format!(
         "\n  Your server  https://{site}\n  \
            Sign in      {email}\n  \
            Password     {password}\n  \
-           Handle       @{owner}@{handle}\n{sudo}\n  \
+           Handle       @{owner}@{handle}\n{sudo}{checked}\n  \
            Day to day   sudo tootstrap status    is everything well?\n               \
+                        sudo tootstrap doctor    what is wrong, and what to do?\n               \
                         sudo tootstrap install   repair, or apply changed settings\n",
         site = settings.site,
         email = settings.owner_email,
@@ -80,22 +88,22 @@ mod tests {
         let host = FakeHost::debian();
         let mut settings = Settings::sample();
         settings.sudo_user = Some("ada".parse().expect("a name"));
-        assert!(!words(&settings, &host).await.expect("words").contains("sudo cat"));
+        assert!(!words(&settings, &host, Exit::Waiting).await.expect("words").contains("sudo cat"));
 
         host.machine().add_account("ada", 1000, &["sudo"], "$6$x");
         stamp(&host, "user-ada", "made by tootstrap\n");
         stamp(&host, "finish-credentials", &format!("{ADA}\n"));
-        assert!(!words(&settings, &host).await.expect("words").contains("sudo cat"));
+        assert!(!words(&settings, &host, Exit::Waiting).await.expect("words").contains("sudo cat"));
         host.machine().place(ADA, Kind::File, "Sudo Password: x\nOwner Password: y\n", 0o600);
-        let text = words(&settings, &host).await.expect("words");
+        let text = words(&settings, &host, Exit::Waiting).await.expect("words");
         assert!(text.contains("Password     sudo cat /home/ada/.credentials") && !text.contains("For sudo"), "{text}");
 
         settings.sudo_user = Some("bob".parse().expect("a name"));
         host.machine().add_account("bob", 1001, &["sudo"], "$6$x");
         stamp(&host, "user-bob", "made by tootstrap\n");
-        assert!(!words(&settings, &host).await.expect("words").contains("bob"));
+        assert!(!words(&settings, &host, Exit::Waiting).await.expect("words").contains("bob"));
         host.machine().place("/home/bob/.credentials", Kind::File, "Sudo Password: z\n", 0o600);
-        let text = words(&settings, &host).await.expect("words");
+        let text = words(&settings, &host, Exit::Waiting).await.expect("words");
         assert!(text.contains("Password     sudo cat /home/ada/.credentials"), "{text}");
         assert!(text.contains("For sudo     sudo cat /home/bob/.credentials   (password of bob)\n\n  Day to day"), "{text}");
     }
@@ -120,10 +128,10 @@ mod tests {
     async fn where_it_is_and_who_may_join() {
         let host = FakeHost::debian();
         let mut settings = Settings::sample();
-        let text = words(&settings, &host).await.expect("words");
+        let text = words(&settings, &host, Exit::Waiting).await.expect("words");
         assert!(text.contains("@Alice@social.fedi-test.org\n\n  Day to day"), "{text}");
         assert!(text.contains("Anyone may join"));
         settings.single_user = true;
-        assert!(!words(&settings, &host).await.expect("words").contains("Anyone may join"));
+        assert!(!words(&settings, &host, Exit::Waiting).await.expect("words").contains("Anyone may join"));
     }
 }

@@ -107,7 +107,7 @@ async fn close(settings: &Settings, system: &System, exit: Exit) {
             Err(error) => tell_error(&format!("tootstrap: {error:#}")),
         }
     }
-    match closing::words(settings, system).await {
+    match closing::words(settings, system, exit).await {
         Ok(words) => tell(&words),
         Err(error) => tell_error(&format!("tootstrap: cannot tell where the passwords are: {error:#}")),
     }

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use super::exit::{End, Exit, Trouble};
 use super::prepare::{self, Ask, Prepared, Wishes};
 use super::questions::dialogue::Dialogue;
-use super::{install, lock, need_root, secret, tell};
+use super::{install, lock, need_root, secret, tell, tell_wrapped};
 use crate::host::Probe;
 use crate::host::system::System;
 use crate::mail::{self, Fate, PRESETS, Preset, Setback};
@@ -19,7 +19,13 @@ use crate::settings::{self, EmailAddress, Handover, Options, SecretEnv, Settings
 
 /// Have the site send mail, and see that it does
 #[derive(Debug, Args)]
-#[command(disable_help_subcommand = true)]
+#[command(
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  sudo tootstrap mail set     asks for everything
+  sudo tootstrap mail test    does it still send?"
+)]
 pub(super) struct Mail {
     #[command(subcommand)]
     command: MailCommand,
@@ -121,7 +127,7 @@ impl Set {
         self.ask(&given.options.smtp)?;
         let (server, preset) = self.relay().map_err(Trouble::refused)?;
         let ports = mail::ports(&server, self.port, &system).await;
-        tell(&format!("Relay {server}: of its ports open from here: {}", mail::open(&ports)));
+        tell_wrapped(&format!("Relay {server}: of its ports open from here: {}", mail::open(&ports)));
         let wishes = self.wishes(&server, preset, &ports).map_err(Trouble::refused)?;
 
         let _alone = lock::begin()?;
@@ -131,7 +137,7 @@ impl Set {
         let smtp = settings.smtp.as_ref().context("a relay was given, and none came of it")?;
         let to = self.to.unwrap_or_else(|| settings.owner_email.clone());
         tried(settings, smtp, &to, &ports, &system).await.map_err(|setback| Trouble::refused(told(&setback)))?;
-        tell(&format!("{server} on port {}: signed in, and it takes mail from {} to {to}", smtp.port, mail::address(&smtp.from)));
+        tell_wrapped(&format!("{server} on port {}: signed in, and it takes mail from {} to {to}", smtp.port, mail::address(&smtp.from)));
         tell(tell_standing(smtp, &system).await.trim_end());
 
         let handover = Handover::new(settings, &facts, install::JOBS, accepted.notes.clone());
@@ -258,12 +264,12 @@ async fn tell_standing(smtp: &Smtp, probe: &dyn Probe) -> String {
 
 /// Through Mastodon, and what became of it.
 async fn send(settings: &Settings, smtp: &Smtp, to: &EmailAddress, system: &System) -> End<()> {
-    tell(&format!("Sidekiq sends a test message to {to}"));
+    tell_wrapped(&format!("Sidekiq sends a test message to {to}"));
     let fate = mail::test_message(system, settings.site.as_str(), to.as_str()).await.map_err(Trouble::failed)?;
     if let Some(setback) = setback(&fate, smtp, to) {
         return Err(Trouble::failed(told(&setback)));
     }
-    tell(&format!("{} took it. Is it in the mailbox of {to}? Look among the junk, too.", smtp.server));
+    tell_wrapped(&format!("{} took it. Is it in the mailbox of {to}? Look among the junk, too.", smtp.server));
     Ok(())
 }
 

@@ -16,7 +16,12 @@ use crate::settings::{self, Options, SecretEnv};
 
 /// Look after the owner's account
 #[derive(Debug, Args)]
-#[command(disable_help_subcommand = true)]
+#[command(
+    disable_help_subcommand = true,
+    after_help = "\
+Example:
+  sudo tootstrap owner reset-password"
+)]
 pub(super) struct Owner {
     #[command(subcommand)]
     command: OwnerCommand,

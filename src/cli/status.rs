@@ -13,6 +13,7 @@ use super::progress::{self, Progress};
 use super::{lock, need_root, tell};
 use crate::host::Probe;
 use crate::report::{Outcome, journal};
+use crate::resource::credentials;
 use crate::resource::docker::digests;
 use crate::run::Report;
 
@@ -28,7 +29,7 @@ pub(super) struct Status {
     /// Tell every event as a line of JSON
     #[arg(long, conflicts_with = "motd")]
     json: bool,
-    /// Two or three lines, for the message of the day
+    /// A few lines, for the message of the day
     #[arg(long)]
     motd: bool,
 }
@@ -47,16 +48,18 @@ impl Status {
         let Prepared { facts, judged, .. } = prepare::recorded(&system, &redactor).await?;
         let accepted = judged.map_err(|refusal| Trouble::failed(prepare::refused(&refusal)))?;
         let site = accepted.settings.site.to_string();
+        let handle = format!("@{}@{}", accepted.settings.owner, accepted.settings.handle_domain);
         let machine = system.clone();
         let preview = Preview { system, facts, accepted, redactor, jobs: super::install::JOBS, downloads: false };
         if self.motd {
             let report = preview.run(vec![Box::new(Silent)]).await?;
             let restart = machine.stat(Path::new(RESTART_NEEDED)).await?.map_or("", |_| "\n  upgrades need a restart: sudo reboot");
-            tell(&format!("{}{restart}", motd(&site, &report)));
+            tell(&format!("{}{restart}\n{}", motd(&site, &report), day_to_day(&machine, &handle).await?));
             return Ok(exit(&report));
         }
         let report = preview.run(vec![listing(self.json)]).await?;
         if !self.json {
+            tell(&format!("\n{}\n", motd(&site, &report)));
             tell(&images(&digests::recorded(&machine).await?));
         }
         Ok(exit(&report))
@@ -107,9 +110,16 @@ fn motd(site: &str, report: &Report) -> String {
         [] if waits.is_empty() => format!("{head}: all is well"),
         [] => format!("{head}: installed{waits}"),
         _ => {
-            format!("{head}: not as it should be: {}{waits}\n  look: sudo tootstrap status   repair: sudo tootstrap install", some(&wrong))
+            format!("{head}: not as it should be: {}{waits}", some(&wrong))
         }
     }
+}
+
+/// Who owns the site, where the first password is as long as it is there, and with what it is looked after.
+async fn day_to_day(machine: &dyn Probe, handle: &str) -> anyhow::Result<String> {
+    let password = credentials::with_owner_password(machine).await?;
+    let password = password.map_or(String::new(), |file| format!("\n  first password: sudo cat {}", file.display()));
+    Ok(format!("  owner: {handle}{password}\n  sudo tootstrap status   sudo tootstrap doctor   sudo tootstrap install"))
 }
 
 /// The first ones, and how many more.
@@ -152,8 +162,8 @@ mod tests {
         for (outcomes, text, code) in [
             (vec![Outcome::Unchanged], "Mastodon at https://a.org: all is well", 0),
             (vec![Outcome::Unchanged, waiting.clone()], "Mastodon at https://a.org: installed\n  waiting for DNS", 4),
-            (vec![Outcome::Pending, waiting], "Mastodon at https://a.org: not as it should be: group/0\n  waiting for DNS\n", 1),
-            (vec![Outcome::Unchanged, failed], "Mastodon at https://a.org: not as it should be: group/1\n", 1),
+            (vec![Outcome::Pending, waiting], "Mastodon at https://a.org: not as it should be: group/0\n  waiting for DNS", 1),
+            (vec![Outcome::Unchanged, failed], "Mastodon at https://a.org: not as it should be: group/1", 1),
         ] {
             let report = report(&outcomes);
             assert!(motd("a.org", &report).starts_with(text), "{}", motd("a.org", &report));

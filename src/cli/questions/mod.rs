@@ -123,7 +123,7 @@ impl<I: io::BufRead, O: io::Write> Interview<'_, I, O> {
         Ok(true)
     }
 
-    /// Typed twice: it can never be changed. Empty on Linode: the name that Linode gives.
+    /// Typed twice, or, for the name that Linode gives, confirmed: it can never be changed.
     async fn domain(&mut self, options: &mut Options) -> io::Result<bool> {
         const LINODES: &str = "the name from Linode";
         loop {
@@ -134,8 +134,17 @@ impl<I: io::BufRead, O: io::Write> Interview<'_, I, O> {
             if first.is_empty() {
                 continue;
             }
-            if first == LINODES || Some(&first) == options.domain.as_ref() {
+            if Some(&first) == options.domain.as_ref() {
                 return Ok(true);
+            }
+            if first == LINODES {
+                self.dialogue.say("  This machine's address, as in 203-0-113-10.ip.linodeusercontent.com.")?;
+                self.dialogue.say("  It is part of every handle: it can never be changed.")?;
+                match self.dialogue.choice("Take it for ever? yes/no", &["yes", "no"], "no")?.as_deref() {
+                    None => return Ok(false),
+                    Some("yes") => return Ok(true),
+                    Some(_) => continue,
+                }
             }
             let parsed = first.parse::<DomainName>().and_then(|name| name.never_public().map_or(Ok(name), Err));
             let name = match parsed {

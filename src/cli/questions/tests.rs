@@ -81,7 +81,8 @@ async fn what_is_given_is_not_asked() {
 
 #[tokio::test(start_paused = true)]
 async fn linode_has_a_name_for_every_machine_and_an_end_of_input_ends_the_questions() {
-    let (given, decision, output) = asked("\nme@a.org\n", Options::default(), true).await;
+    let (given, decision, output) = asked("\n\n\nyes\nme@a.org\n", Options::default(), true).await;
+    assert_eq!(output.matches("it can never be changed").count(), 2, "Enter alone does not take it: {output}");
     let options = given.options;
     assert_eq!((options.domain, options.email.as_deref(), options.owner, decision), (None, Some("me@a.org"), None, Decision::GoOn));
     assert!(!output.contains("token"), "a name that belongs to Linode needs no records: {output}");
