@@ -10,11 +10,14 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # `make dist PROFILE=dev` builds fast, for trying things out.
 PROFILE ?= release
 BUILT = target/x86_64-unknown-linux-musl/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/tootstrap
+# The same binary wherever it is built: no path of this machine is in it.
+REMAPPED = --remap-path-prefix=$(CURDIR)=tootstrap --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo
 
 .PHONY: dist
 dist: setup ## The static binary and the StackScript, install.sh and cloud-init.yaml that fetch it: dist/
-	cargo build --profile $(PROFILE) --target x86_64-unknown-linux-musl
+	RUSTFLAGS="$(REMAPPED)" cargo build --locked --profile $(PROFILE) --target x86_64-unknown-linux-musl
 	@file -b $(BUILT) | grep -Eq 'statically linked|static-pie linked' || { echo '$(BUILT) is not statically linked' >&2; exit 1; }
+	@! grep -aqF '$(CURDIR)/src' $(BUILT) || { echo '$(BUILT) holds paths of this machine' >&2; exit 1; }
 	mkdir -p $(DIST)
 	install -m 0755 $(BUILT) $(DIST)/$(BINARY)
 	strip $(DIST)/$(BINARY)
