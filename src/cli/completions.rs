@@ -10,7 +10,7 @@ use super::{Cli, tell};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sudo sh -c 'tootstrap completions bash >/etc/bash_completion.d/tootstrap'
+  tootstrap completions bash >>~/.bashrc
   tootstrap completions zsh >\"${fpath[1]}/_tootstrap\"
   tootstrap completions fish >~/.config/fish/completions/tootstrap.fish")]
 pub(super) struct Completions {

@@ -19,11 +19,11 @@ use crate::settings::{self, Given, Handover, KEYS, Key, Later, Options, SecretEn
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(after_help = "\
 Examples:
-  sudo tootstrap set --list                         every setting and its value
-  sudo tootstrap set single_user yes                nobody else has an account
-  sudo tootstrap set email me@example.org --dry-run what would change?
+  sudo tootstrap set --list                          every setting and its value
+  sudo tootstrap set single_user yes                 nobody else has an account
+  sudo tootstrap set email me@example.org --dry-run  what would change?
   sudo tootstrap set smtp.server smtp.example.org smtp.login me smtp.password -
-  sudo tootstrap set smtp.server --clear            send no mail any more")]
+  sudo tootstrap set smtp.server --clear             send no mail any more")]
 pub(super) struct Set {
     /// Setting, and what it shall be; more of them in the same way
     #[arg(value_name = "KEY [VALUE]", required_unless_present = "list")]

@@ -40,7 +40,7 @@ Examples:
   sudo tootstrap uninstall --dry-run     what would go?
   sudo tootstrap uninstall               asks for the domain, then removes
   sudo tootstrap tootctl self-destruct   before that: tell other servers
-  sudo tootstrap uninstall --delete-data   keeps a dump in /var/backups")]
+  sudo tootstrap uninstall --delete-data   to be typed: delete DOMAIN")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Uninstall {
     /// Show what would be removed, and remove nothing

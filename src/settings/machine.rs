@@ -123,7 +123,7 @@ fn same_owner(parsed: &Parsed, recorded: Option<&Options>, refusal: &mut Refusal
     if let Some(owner) = parsed.owner.as_ref().filter(|owner| other(owner.as_str(), &resolved.owner)) {
         let why = format!(
             "is not the owner of the server that is installed here: that is {}. Leave this setting out; Mastodon itself makes another owner: \
-             docker compose --project-directory {PROJECT} run --rm web tootctl accounts create {owner} --email ADDRESS --confirmed --role Owner",
+             sudo tootstrap tootctl accounts create {owner} --email ADDRESS --confirmed --approve --role Owner",
             resolved.owner
         );
         refusal.value(Field::Owner, owner.as_str(), why);

@@ -46,7 +46,7 @@ class Terminal:
         limit = time.monotonic() + timeout
         while prompt not in self.seen[self.told :]:
             assert time.monotonic() < limit, f"{prompt!r} did not come:\n{self.seen[-1500:]}"
-            self._read(1)
+            self.read(1)
         end = self.seen.index(prompt, self.told) + len(prompt)
         news, self.told = self.seen[self.told : end], end
         return news
@@ -62,10 +62,10 @@ class Terminal:
         news = self.until(prompt)
         for key in f"{line}\n":
             os.write(self.descriptor, key.encode())
-            self._read(KEY_SECONDS)
+            self.read(KEY_SECONDS)
         return news
 
-    def _read(self, seconds: float) -> None:
+    def read(self, seconds: float) -> None:
         if select.select([self.descriptor], [], [], seconds)[0]:
             chunk = os.read(self.descriptor, 65536)
             self.chunks.append((time.monotonic() - self._began, chunk))

@@ -77,12 +77,8 @@ impl Owner {
         match rows.get("owner").map(String::as_str) {
             Some("unfinished") => Ok(Account::Unfinished),
             None if administrators == 0 => Ok(Account::Wanted),
-            Some("present") if administrators == 0 => {
-                Err(anyhow!("the account {} exists, but is not the owner", self.name)).remedy(format!(
-                    "if it is yours: docker compose --project-directory /opt/mastodon run --rm web tootctl accounts modify {} --role Owner",
-                    self.name
-                ))
-            }
+            Some("present") if administrators == 0 => Err(anyhow!("the account {} exists, but is not the owner", self.name))
+                .remedy(format!("if it is yours: sudo tootstrap tootctl accounts modify {} --role Owner", self.name)),
             Some("present") | None => Ok(Account::Settled),
             Some(other) => bail!("the database told `{other}` about the owner"),
         }
