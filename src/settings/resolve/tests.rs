@@ -248,7 +248,7 @@ async fn the_owner_of_a_finished_installation_cannot_change() {
         text.contains("owner_username (--owner): \"Bob\" is not the owner of the server that is installed here: that is Alice."),
         "{text}"
     );
-    assert!(text.contains("tootctl accounts create Bob --email ADDRESS --confirmed --role Owner"), "{text}");
+    assert!(text.contains("tootctl accounts create Bob --email ADDRESS --confirmed --approve --role Owner"), "{text}");
     assert!(
         text.contains("owner_email (--owner-email): \"bob@mail.org\" is not the address with which the owner's account was made"),
         "{text}"

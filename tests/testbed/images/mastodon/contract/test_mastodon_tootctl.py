@@ -200,11 +200,12 @@ def test_feeds(stack: Stack, owner: Outcome) -> None:
     seen = "User.where(email: 'owner@mail.test').update_all(current_sign_in_at: {})"
     stack.ruby("Account.find_local('admin').statuses.create!(text: 'hello')")
     held = "puts RedisConnection.with { |redis| redis.zcard(\"feed:home:#{Account.find_local('admin').id}\") }"
+    before = stack.sql("SELECT current_sign_in_at FROM users WHERE email = 'owner@mail.test'")
     for moment, regenerated, posts in (("nil", 0, 0), ("8.days.ago", 0, 0), ("6.days.ago", 1, 1)):
         stack.ruby(seen.format(moment))
         assert stack.tootctl("feeds", "build").stdout == f"Regenerated feeds for {regenerated} accounts \n"
         assert stack.ruby(held) == f"{posts}\n"
-    stack.ruby(seen.format("nil"))
+    stack.sql(f"UPDATE users SET current_sign_in_at = NULLIF('{before}', '')::timestamp WHERE email = 'owner@mail.test'")
     assert stack.tootctl("feeds", "clear").code == 0
     assert stack.tootctl("feeds", "build", "admin", "--dry-run").stdout == "OK (DRY RUN)\n" and stack.ruby(held) == "0\n"
     assert stack.tootctl("feeds", "build", "admin").stdout == "OK \n" and stack.ruby(held) == "1\n"
