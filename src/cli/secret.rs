@@ -28,10 +28,10 @@ fn read(input: impl Read) -> anyhow::Result<SecretString> {
 
 fn typed(what: &str) -> anyhow::Result<SecretString> {
     let mut out = io::stderr();
-    write!(out, "{what} (it is not shown): ").and_then(|()| out.flush()).context("cannot ask on the terminal")?;
     let mut line = String::new();
     let read = {
         let _hidden = Hidden::new()?;
+        write!(out, "{what} (it is not shown): ").and_then(|()| out.flush()).context("cannot ask on the terminal")?;
         io::stdin().lock().read_line(&mut line)
     };
     let line = SecretString::from(line);
@@ -40,7 +40,8 @@ fn typed(what: &str) -> anyhow::Result<SecretString> {
     Ok(line.expose_secret().trim_end_matches(['\r', '\n']).into())
 }
 
-/// As long as this exists, the terminal shows nothing of what is typed.
+/// As long as this exists, the terminal shows nothing of what is typed. Made before the question is shown: it drops what was typed until then,
+/// which could not be meant as the answer.
 pub(super) struct Hidden {
     before: Termios,
 }
@@ -57,7 +58,7 @@ impl Hidden {
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        if let Err(errno) = tcsetattr(io::stdin().as_fd(), SetArg::TCSAFLUSH, &self.before) {
+        if let Err(errno) = tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, &self.before) {
             log::warn!("cannot set the terminal as it was ({errno}); `stty sane` does");
         }
     }

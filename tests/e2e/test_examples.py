@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,14 +122,20 @@ def run(machine: Machine, example: str, case: Case) -> tuple[int, str]:
 def on_a_terminal(machine: Machine, argv: list[str], answers: tuple[tuple[str, str], ...]) -> tuple[int, str]:
     with terminal(machine.entering(argv)) as person:
         for prompt, line in answers:
-            person.answer(prompt, line)
+            person.until(prompt)
+            assert person.hides() == ((prompt, line) == SECRET), prompt
+            person.answer("", line)
         limit = time.monotonic() + SECONDS
         while person.process.poll() is None and time.monotonic() < limit:
             try:
                 person.read(0.2)
             except OSError:  # the other side is closed
                 break
-        return person.process.wait(timeout=30), uncolored(person.seen)
+        # A pseudo-terminal closes a moment before its process has ended.
+        try:
+            return person.process.wait(timeout=30), uncolored(person.seen)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it does not end:\n{uncolored(person.seen)[-1500:]}") from None
 
 
 def test_every_example_has_its_row() -> None:

@@ -57,6 +57,10 @@ class Terminal:
         os.write(self.descriptor, f"{line}\n".encode())
         return news
 
+    def hides(self) -> bool:
+        """Whether what is typed now is not shown."""
+        return not termios.tcgetattr(self.descriptor)[3] & termios.ECHO
+
     def type(self, prompt: str, line: str) -> str:
         """The same, key by key, as a recording shall show it."""
         news = self.until(prompt)

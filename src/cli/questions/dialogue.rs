@@ -40,10 +40,8 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
 
     /// The same, not shown while it is typed. Empty: it stays as `present` says.
     pub(in crate::cli) fn secret(&mut self, question: &str, present: &str) -> io::Result<Option<SecretString>> {
-        write!(self.output, "{question} [{present}]: ")?;
-        self.output.flush()?;
         let hidden = if self.hides { Some(Hidden::new().map_err(io::Error::other)?) } else { None };
-        let line = self.line();
+        let line = self.ask(&format!("{question} [{present}]"));
         drop(hidden);
         if self.hides {
             // The line end that was typed was not shown either.
