@@ -153,10 +153,10 @@ pub static CAUSES: &[Cause] = &[
         |s| all(&s.not_writable),
         "sudo chown -R 991:991 /opt/mastodon/public/system"),
     cause!("web/silent", Wrong, "Mastodon does not answer on this machine",
-        |s| wrong_answer(s.web.here.as_ref()),
+        |s| if down(s, &["web", "caddy"]) { vec![] } else { wrong_answer(s.web.here.as_ref()) },
         "sudo tootstrap logs web caddy; sudo tootstrap install repairs what differs"),
     cause!("web/streaming", Wrong, "live updates do not work",
-        |s| wrong_answer(s.web.streaming.as_ref()),
+        |s| if down(s, &["streaming", "caddy"]) { vec![] } else { wrong_answer(s.web.streaming.as_ref()) },
         "sudo tootstrap logs streaming"),
     cause!("outside/closed", Wrong, "the site answers on this machine but not at its public name",
         outside_closed,
@@ -168,7 +168,7 @@ pub static CAUSES: &[Cause] = &[
         |s| s.last_run.iter().filter_map(|step| sign(&step.id, &step.outcome)).collect(),
         "sudo tootstrap install goes on"),
     cause!("drift", Wrong, "the machine is not as it is recorded",
-        |s| steps(s, |id| !EXPLAINED.iter().any(|prefix| id.starts_with(prefix))),
+        |s| steps(s, |id| !(EXPLAINED.iter().any(|prefix| id.starts_with(prefix)) || CONTAINERS.contains(&id) && down(s, SERVICES))),
         "sudo tootstrap plan shows what differs, sudo tootstrap install repairs it"),
     cause!("version/newer", Note, "there is a newer Mastodon",
         |s| s.newer.iter().map(|version| version.as_str().into()).collect(),
@@ -183,6 +183,9 @@ pub static CAUSES: &[Cause] = &[
 
 /// Steps that have rows of their own.
 const EXPLAINED: [&str; 7] = ["dns/", "edge/certificate", "edge/proxy", "edge/ports", "firewall/ufw", "docker/ready", "docker/images"];
+/// Steps that differ if a container does not run, which has a row of its own.
+const CONTAINERS: [&str; 3] = ["app/stores", "app/services", "edge/caddy"];
+const SERVICES: &[&str] = &["db", "redis", "web", "streaming", "sidekiq", "caddy"];
 const NO_SPACE: &[&str] = &["No space left on device", "ENOSPC"];
 const REDIS_FULL: &[&str] = &["OOM command not allowed"];
 
@@ -250,6 +253,11 @@ fn containers(seen: &Seen, is_so: fn(&super::Container) -> bool, how: fn(&super:
         signs.extend(log[log.len().saturating_sub(LINES)..].iter().map(|line| Sign::from(format!("{service} | {line}"))));
     }
     signs
+}
+
+/// Whether a container of these does not run, which explains what else is seen.
+fn down(seen: &Seen, services: &[&str]) -> bool {
+    services.iter().any(|service| seen.containers.get(*service).is_some_and(|container| container.state != "running"))
 }
 
 fn mail_ports(seen: &Seen) -> Vec<Sign> {

@@ -117,6 +117,14 @@ const TABLE: &[(Break, &[&str], &str)] = &[
     (|s| s.last_run.push(step("base/packages", Outcome::Failed { why: "no route".into(), remedy: None })), &["run/failed"], "no route"),
     (|s| s.steps[3] = step("app/services", Outcome::Pending), &["drift"], "app/services differs"),
     (|s| s.steps[3] = step("app/services", Outcome::Blocked { by: "x".into() }), &[], ""),
+    (|s| {
+        s.containers.get_mut("streaming").unwrap().state = "exited".into();
+        (s.web.streaming, s.steps[3]) = (Some(Err("refused".into())), step("app/services", Outcome::Pending));
+    }, &["container/stopped"], "streaming: exited"),
+    (|s| {
+        s.containers.get_mut("redis").unwrap().state = "exited".into();
+        (s.web.here, s.steps[3]) = (Some(Ok(503)), step("base/packages", Outcome::Pending));
+    }, &["container/stopped", "drift", "web/silent"], "base/packages differs"),
     (|s| s.newer = Some("v4.7.5".into()), &["version/newer"], "v4.7.5"),
     (|s| s.restart_needed = true, &["machine/restart"], "reboot"),
     (|s| s.notes.push("Debian 11 has had no security updates".into()), &["machine/remarks"], "Debian 11"),

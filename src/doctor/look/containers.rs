@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::super::{Container, Seen};
 use super::{LIMIT, ask, text};
 use crate::host::{Cmd, Probe};
+use crate::resource::docker::BRIDGE;
 
 /// What each line of `docker inspect` tells.
 const COLUMNS: &str = concat!(
@@ -79,7 +80,7 @@ async fn in_no_zone(host: &dyn Probe) -> Vec<String> {
     let networks = ask(host, Cmd::new("docker").args(ours)).await.unwrap_or_default();
     let mut outside = Vec::new();
     for (id, name) in networks.lines().filter_map(|line| line.split_once('\t')) {
-        let bridge = if name.ends_with("_outside") { "mastodon0".to_owned() } else { format!("br-{id}") };
+        let bridge = if name.ends_with("_outside") { BRIDGE.to_owned() } else { format!("br-{id}") };
         let zone = Cmd::new("firewall-cmd").arg(format!("--get-zone-of-interface={bridge}")).timeout(LIMIT);
         match host.query(&zone).await {
             Ok(told) if told.status == 2 && (told.stdout.contains("no zone") || told.stderr.contains("no zone")) => outside.push(bridge),

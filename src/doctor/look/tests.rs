@@ -70,7 +70,7 @@ const TABLE: &[(Break, &[&str])] = &[
     (|m| m.place("/run/reboot-required", Kind::File, "", 0o644), &["machine/restart"]),
     (|m| _ = m.listening.remove(&SocketAddr::from(([192, 0, 2, 30], 587))), &["mail/blocked"]),
     (|m| m.docker.containers.get_mut("web").unwrap().health = "(unhealthy)", &["container/unhealthy"]),
-    (|m| m.docker.containers.get_mut("streaming").unwrap().state = "exited", &["container/stopped", "web/streaming"]),
+    (|m| m.docker.containers.get_mut("streaming").unwrap().state = "exited", &["container/stopped"]),
     (|m| _ = m.inspection.fared.insert("db".into(), (9, false, "2999-01-01T00:00:00Z")), &["container/loop"]),
     (|m| _ = m.inspection.fared.insert("web".into(), (1, true, "2026-01-01T00:00:00Z")), &["container/memory"]),
     (|m| m.place("/sys/fs/cgroup/system.slice/docker-web-id.scope/memory.events", Kind::File, "oom 1\noom_kill 2\n", 0o444), &["container/memory"]),

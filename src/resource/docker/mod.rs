@@ -21,6 +21,7 @@ pub use absent::Absent;
 pub use digests::Digests;
 pub use image::Image;
 pub use metadata::MetadataShut;
+pub(crate) use networks::BRIDGE;
 pub use networks::Networks;
 pub use pulls::{PullsBegun, PullsSynced};
 pub use ready::DockerReady;

@@ -15,7 +15,7 @@ use crate::host::{Cmd, Host, Probe};
 use crate::report::WithRemedy;
 
 /// The bridge of our network, as compose.yaml calls it, and where the kernel tells of it.
-const BRIDGE: &str = "mastodon0";
+pub(crate) const BRIDGE: &str = "mastodon0";
 const DEVICE: &str = "/sys/class/net/mastodon0";
 /// Networks that every Docker has, and how ours begin.
 const BUILT_IN: [&str; 3] = ["bridge", "host", "none"];
