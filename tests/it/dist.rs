@@ -159,7 +159,15 @@ fn what_is_tampered_with_is_not_installed() {
             let release = Release::signed();
             tamper(&release, sums);
             let (well, said, there) = release.run(script, true);
-            assert!(!well && !there && said.contains(why) && said.contains("Nothing was installed"), "{script}, {why}: {said}");
+            assert!(
+                !well
+                    && !there
+                    && said.contains(why)
+                    && said.contains("nothing was installed")
+                    && said.contains("  do        ")
+                    && said.contains("  go on     "),
+                "{script}, {why}: {said}"
+            );
             assert!(!said.contains("installed with") && !said.contains("evil"), "{script}: {said}");
         }
     }
