@@ -112,7 +112,8 @@ STAGES = {
 
 #: Run only when named: `make test-faults`.
 LONG_STAGES = {
-    "faults": lambda: pytest(["tests/faults"]),
+    # On two machines at once, which therefore are so large that neither gets swap: it is the kernel's, which both share.
+    "faults": lambda: pytest(["tests/faults", "-n", "2", "--dist", "loadfile"], TOOTSTRAP_BED="fault", TOOTSTRAP_BED_MEMORY="6"),
     "fuzz": lambda: plain(["tests/fuzz/run.py"]),
     "reliability": lambda: plain([PYTHON, "tests/faults/report.py"]),
 }

@@ -17,7 +17,8 @@ from testbed.bed import Bed
 from testbed.demo import FORM, stackscript_of
 from testbed.layout import GIB
 
-NAME = os.environ.get("TOOTSTRAP_BED", "e2e")
+#: Of the suite, and of its process where several share the work.
+NAME = os.environ.get("TOOTSTRAP_BED", "e2e") + os.environ.get("PYTEST_XDIST_WORKER", "")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Builds the fuzz targets, runs each for a number of executions, one after the other, and writes what came of it.
+"""Builds the fuzz targets, runs each for a number of executions, as many at once as there are processors, and writes what came of it.
 
     tests/fuzz/run.py [--executions N] [--minutes M] [TARGET …]
 
@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -80,11 +81,11 @@ def fuzz(program: Path, executions: int, minutes: float) -> Result:
         if left <= 0:
             break
         longest = SHORTER.get(program.name, LONGEST)
-        argv = [str(program), f"-runs={executions - done}", f"-max_total_time={left}", f"-max_len={longest}", f"-timeout={LIMIT}"]
+        argv = ["nice", "-n", "19", str(program), f"-runs={executions - done}", f"-max_total_time={left}", f"-max_len={longest}", f"-timeout={LIMIT}"]
         argv += ["-rss_limit_mb=3000", "-print_final_stats=1", f"-artifact_prefix={artifacts}/", str(corpus), *known]
         # Errors are made by the million: none of them needs a backtrace.
         environment = os.environ | {"RUST_BACKTRACE": "0"}
-        ended = subprocess.run(argv, check=False, capture_output=True, env=environment, preexec_fn=lambda: os.nice(19))
+        ended = subprocess.run(argv, check=False, capture_output=True, env=environment)
         output = ended.stderr.decode(errors="replace")
         counted = re.search(r"stat::number_of_executed_units:\s*(\d+)", output)
         done += int(counted[1]) if counted else 0
@@ -107,14 +108,14 @@ def main() -> int:
     # Targets that were named replace their lines; all of them begin anew.
     known = json.loads(wanted.results.read_text())["fuzz"] if wanted.targets and wanted.results.exists() else []
     lines = {line["target"]: Result(**line) for line in known}
-    results: dict[str, Result] = {}
-    for name in wanted.targets or names():
-        print(f"=== {name}", flush=True)
-        results[name] = result = fuzz(programs / name, wanted.executions, wanted.minutes)
-        print(f"{result.executions} executions in {result.seconds} s, {result.crashes} crashes, corpus of {result.corpus}", flush=True)
-        lines[name] = result
-        wanted.results.write_text(json.dumps({"fuzz": [asdict(lines[name]) for name in sorted(lines)]}, indent=2) + "\n")
-    good = all(result.crashes == 0 and result.executions >= wanted.executions for result in results.values())
+    good = True
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for ended in as_completed([pool.submit(fuzz, programs / name, wanted.executions, wanted.minutes) for name in wanted.targets or names()]):
+            result = ended.result()
+            print(f"{result.target}: {result.executions} executions in {result.seconds} s, {result.crashes} crashes, corpus of {result.corpus}", flush=True)
+            good &= result.crashes == 0 and result.executions >= wanted.executions
+            lines[result.target] = result
+            wanted.results.write_text(json.dumps({"fuzz": [asdict(lines[name]) for name in sorted(lines)]}, indent=2) + "\n")
     return 0 if good else 1
 
 
