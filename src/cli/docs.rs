@@ -34,7 +34,7 @@ const GENERATED: &str = "<!-- Written by `make docs` from the program itself; do
 
 fn cli() -> Result<String, std::fmt::Error> {
     let mut page = format!("# Command line\n\n{GENERATED}");
-    let mut whole = Cli::command().term_width(100);
+    let mut whole = Cli::command().term_width(80);
     whole.build();
     write_help(&mut page, "tootstrap", &mut whole)?;
     Ok(page)
