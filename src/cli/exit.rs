@@ -66,11 +66,15 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error with the exit status that it means.
+/// An error with the exit status that it means, and what is said besides ([`complaint`](super::complaint)).
 #[derive(Debug)]
 pub(super) struct Trouble {
     pub(super) error: anyhow::Error,
     pub(super) exit: Exit,
+    /// What was already done.
+    pub(super) done: &'static str,
+    /// How to go on, if not with the same command.
+    pub(super) go_on: Option<&'static str>,
 }
 
 /// Result of a subcommand.
@@ -78,11 +82,15 @@ pub(super) type End<T> = Result<T, Trouble>;
 
 impl Trouble {
     pub(super) fn failed(error: impl Into<anyhow::Error>) -> Self {
-        Self { error: error.into(), exit: Exit::Failed }
+        Self::ended(Exit::Failed, error)
     }
 
     pub(super) fn refused(error: impl Into<anyhow::Error>) -> Self {
-        Self { error: error.into(), exit: Exit::Refused }
+        Self { done: "nothing was changed", ..Self::ended(Exit::Refused, error) }
+    }
+
+    pub(super) fn ended(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { error: error.into(), exit, done: "what is done is done, and stays so", go_on: None }
     }
 }
 

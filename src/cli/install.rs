@@ -18,7 +18,7 @@ use super::prepare::{self, Ask, Prepared, Wishes};
 use super::{answers, closing, lock, logging, plan, tell, tell_error, tracing};
 use crate::host::system::System;
 use crate::host::{Cmd, Host, HostError, Probe};
-use crate::report::{Counts, Follower, Journal, Made, WithRemedy, journal, made, part};
+use crate::report::{Counts, Follower, Journal, Made, Problem, WithRemedy, journal, made, part};
 use crate::settings::{Handover, Settings};
 
 /// How many steps run at once unless told otherwise. Most of them wait for the network or the disk.
@@ -107,10 +107,14 @@ async fn close(settings: &Settings, system: &System, exit: Exit) {
             Err(error) => tell_error(&format!("tootstrap: {error:#}")),
         }
     }
-    match closing::words(settings, system, exit).await {
+    match told(settings, system).await {
         Ok(words) => tell(&words),
         Err(error) => tell_error(&format!("tootstrap: cannot tell where the passwords are: {error:#}")),
     }
+}
+
+async fn told(settings: &Settings, system: &System) -> anyhow::Result<String> {
+    closing::words(settings, system, &journal::latest_run(Path::new(journal::PATH))?).await
 }
 
 /// Makes the machine as what is handed over says, and tells how that goes.
@@ -145,14 +149,14 @@ async fn work(handover: &Handover, system: &System, json: bool) -> End<Exit> {
         Ok(()) => Ok(Exit::Done),
         Err(HostError::Failed { status, .. }) if begun && !explains(counts.as_ref(), status) => {
             let why = format!("{UNIT} ended with status {status}{}", how_it_ended(system).await);
-            Err(Trouble { error: cut_short(&why), exit: Exit::of_code(status) })
+            Err(cut_short(&why, Exit::of_code(status)))
         }
         Err(HostError::Failed { status, .. }) if begun => Ok(match Exit::of_code(status) {
             // The unit was sent SIGTERM for the SIGINT that came here.
             Exit::Signal(15) if interrupted => Exit::Signal(2),
             exit => exit,
         }),
-        Err(HostError::Failed { status, tail, .. }) => Err(Trouble { error: not_begun(&tail), exit: Exit::of_code(status) }),
+        Err(HostError::Failed { status, tail, .. }) => Err(Trouble::ended(Exit::of_code(status), not_begun(&tail))),
         Err(error) => Err(Trouble::failed(anyhow!(error).context("the work could not be watched"))),
     }
 }
@@ -181,15 +185,10 @@ fn cause(said: &str) -> String {
 }
 
 /// The worker is gone without its last event, or without what follows it, so nobody else says anything.
-pub(super) fn cut_short(why: &str) -> anyhow::Error {
+pub(super) fn cut_short(why: &str, exit: Exit) -> Trouble {
     let look = format!("look at `journalctl -u {}` and {} if this was not you", UNIT.trim_end_matches(".service"), logging::WORK_LOG);
-    let parts = [
-        ("why", why),
-        ("done", "what is done is done, and stays so"),
-        ("do", &look),
-        ("go on", "sudo tootstrap install (what is done is not done again)"),
-    ];
-    anyhow!("the work was interrupted\n{}", parts.map(|(name, text)| part(name, text)).concat().trim_end())
+    let error = Problem::new(anyhow!("the work was interrupted\n{}", part("why", why).trim_end()), look);
+    Trouble { go_on: Some("sudo tootstrap install (what is done is not done again)"), ..Trouble::ended(exit, error) }
 }
 
 fn not_begun(tail: &[String]) -> anyhow::Error {
@@ -247,14 +246,14 @@ mod tests {
         let said = "tootstrap-work.service: Main process exited, code=killed, status=9/KILL\n\
                     tootstrap-work.service: Failed with result 'signal'.\n";
         let why = format!("{UNIT} ended with status 1{}", cause(said));
-        let expected = "the work was interrupted\n  \
+        let expected = "tootstrap: the work was interrupted\n  \
             why       tootstrap-work.service ended with status 1 (Main process exited,\n            \
                       code=killed, status=9/KILL)\n  \
             done      what is done is done, and stays so\n  \
             do        look at `journalctl -u tootstrap-work` and /var/log/tootstrap.log\n            \
                       if this was not you\n  \
-            go on     sudo tootstrap install (what is done is not done again)";
-        assert_eq!(cut_short(&why).to_string(), expected);
+            go on     sudo tootstrap install (what is done is not done again)\n";
+        assert_eq!(crate::cli::complaint(&cut_short(&why, Exit::Failed), "set"), expected);
         assert_eq!(cause("Started tootstrap at work.\n"), "");
     }
 

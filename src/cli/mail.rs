@@ -267,10 +267,15 @@ async fn send(settings: &Settings, smtp: &Smtp, to: &EmailAddress, system: &Syst
     tell_wrapped(&format!("Sidekiq sends a test message to {to}"));
     let fate = mail::test_message(system, settings.site.as_str(), to.as_str()).await.map_err(Trouble::failed)?;
     if let Some(setback) = setback(&fate, smtp, to) {
-        return Err(Trouble::failed(told(&setback)));
+        return Err(not_sent(&setback));
     }
     tell_wrapped(&format!("{} took it. Is it in the mailbox of {to}? Look among the junk, too.", smtp.server));
     Ok(())
+}
+
+fn not_sent(setback: &Setback) -> Trouble {
+    let done = "the relay is set, and the server runs with it; only this message is not known to be sent";
+    Trouble { done, go_on: Some("sudo tootstrap mail test"), ..Trouble::failed(told(setback)) }
 }
 
 /// What is wrong with a message that is not known to be delivered.

@@ -39,7 +39,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::report::{Problem, WIDTH, harmless, part, wrap};
+use crate::report::{Problem, RUN_AGAIN, WIDTH, harmless, part, wrap};
 pub use exit::Exit;
 use exit::{End, Trouble};
 
@@ -137,16 +137,16 @@ fn complain(trouble: &Trouble, path: &str) -> Exit {
     trouble.exit
 }
 
-/// What failed, and in parts like those of a failed step what was done, what to do and how to go on.
-fn complaint(Trouble { error, exit }: &Trouble, path: &str) -> String {
+/// What failed, and in parts like those of a failed step what was done, what to do and how to go on. A refusal that needs no remedy says all
+/// in its sentence.
+fn complaint(Trouble { error, exit, done, go_on }: &Trouble, path: &str) -> String {
     let what = format!("tootstrap: {error:#}\n");
-    match (exit, Problem::remedy_of(error)) {
-        (_, None) => what,
-        (Exit::Refused, Some(remedy)) => {
-            what + &part("done", "nothing was changed") + &part("do", remedy) + &part("go on", &format!("sudo tootstrap {path}"))
-        }
-        (_, Some(remedy)) => what + &part("do", remedy),
-    }
+    let remedy = match (exit, Problem::remedy_of(error)) {
+        (Exit::Refused, None) => return what,
+        (_, remedy) => remedy.unwrap_or(RUN_AGAIN),
+    };
+    let same = format!("sudo tootstrap {path}");
+    what + &part("done", done) + &part("do", remedy) + &part("go on", go_on.unwrap_or(&same))
 }
 
 /// A line for the operator. A closed terminal is no reason to stop.
@@ -177,15 +177,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_with_a_remedy_has_all_its_parts() {
-        let told =
-            |exit, remedy: &str| complaint(&Trouble { error: Problem::new(anyhow::anyhow!("no relay"), remedy).into(), exit }, "mail set");
-        let refused = "tootstrap: no relay\n  done      nothing was changed\n  do        look\n  go on     sudo tootstrap mail set\n";
-        assert_eq!(told(Exit::Refused, "look"), refused);
-        assert_eq!(told(Exit::Failed, "look"), "tootstrap: no relay\n  do        look\n");
-        let long = told(Exit::Failed, &"look ".repeat(40));
+    fn a_complaint_has_all_its_parts() {
+        let problem = |remedy: &str| Problem::new(anyhow::anyhow!("no relay"), remedy);
+        let refused = complaint(&Trouble::refused(problem("look")), "mail set");
+        assert_eq!(
+            refused,
+            "tootstrap: no relay\n  done      nothing was changed\n  do        look\n  go on     sudo tootstrap mail set\n"
+        );
+        let failed = complaint(&Trouble { go_on: Some("sudo tootstrap install"), ..Trouble::failed(problem("look")) }, "mail set");
+        let expected =
+            "tootstrap: no relay\n  done      what is done is done, and stays so\n  do        look\n  go on     sudo tootstrap install\n";
+        assert_eq!(failed, expected);
+        let long = complaint(&Trouble::failed(problem(&"look ".repeat(40))), "mail set");
         assert!(long.lines().all(|line| line.chars().count() <= WIDTH) && long.contains("\n            look"), "{long}");
-        assert_eq!(complaint(&Trouble::failed(anyhow::anyhow!("why")), "plan"), "tootstrap: why\n");
+        let unforeseen = complaint(&Trouble::failed(anyhow::anyhow!("why")), "plan");
+        assert!(
+            unforeseen.starts_with("tootstrap: why\n  done  ") && unforeseen.ends_with("\n  go on     sudo tootstrap plan\n"),
+            "{unforeseen}"
+        );
+        assert_eq!(complaint(&Trouble::refused(anyhow::anyhow!("why")), "plan"), "tootstrap: why\n");
     }
 
     #[test]

@@ -34,4 +34,4 @@ pub use redact::Redactor;
 pub use render::{Renderer, render};
 pub use terminal::Terminal;
 pub use trace::Trace;
-pub(crate) use words::{WIDTH, part, wrap};
+pub(crate) use words::{RUN_AGAIN, WIDTH, awaited, part, wrap};

@@ -90,7 +90,7 @@ impl<W: Write + Send> Plain<W> {
         match outcome {
             Outcome::Unchanged | Outcome::Pending | Outcome::Unknown { .. } | Outcome::Blocked { .. } | Outcome::Stopped => Ok(()),
             Outcome::Changed => self.changed(at, id, ended, changes, seconds),
-            Outcome::Waiting { what, .. } => self.say(at, &format!("{id}: still waiting for {what}")),
+            Outcome::Waiting { what, .. } => self.say(at, &format!("{id}: still waiting for {}", words::awaited(what))),
             Outcome::Failed { why, .. } => self.say(at, &format!("FAILED {id}: {}", words::headline(why))),
         }
     }

@@ -115,7 +115,7 @@ impl<W: Write + Send> Terminal<W> {
             }
             Outcome::Changed => self.keep(GREEN, "✓", &format!("{id}: {}", words::first_of(changes)), &words::duration(seconds)),
             Outcome::Failed { why, .. } => self.keep(RED, "✗", &format!("{id}: {}", words::headline(why)), &words::duration(seconds)),
-            Outcome::Waiting { what, .. } => self.keep(YELLOW, "!", &format!("{id}: still waiting for {what}"), ""),
+            Outcome::Waiting { what, .. } => self.keep(YELLOW, "!", &format!("{id}: still waiting for {}", words::awaited(what)), ""),
             _ => Ok(()),
         }
     }

@@ -10,6 +10,9 @@ use crate::resource::Change;
 /// Columns of text that is written once, wherever it is read.
 pub(crate) const WIDTH: usize = 78;
 
+/// What to do about something unforeseen.
+pub(crate) const RUN_AGAIN: &str = "look at the reason above; a passing trouble goes away when it is run again";
+
 /// Seconds as minutes and seconds: `02:51`; hours show as minutes.
 pub(super) fn clock(seconds: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a run's seconds are few and not negative")]
@@ -67,6 +70,11 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 /// The first line, with `…` if more follow.
 pub(super) fn headline(text: &str) -> String {
     cut(text, usize::MAX)
+}
+
+/// What is waited for, without why it does not come ([`Wait`](crate::resource::Wait)).
+pub(crate) fn awaited(what: &str) -> &str {
+    what.lines().next().unwrap_or_default()
 }
 
 /// The text in lines of at most `width` characters. Line ends in it are kept, and so are the indentation of its lines and lines that fit; a
@@ -260,13 +268,16 @@ fn are(number: usize, thing: &str) -> String {
 }
 
 fn failure(id: &str, title: &str, why: &str, remedy: Option<&str>) -> String {
-    let remedy = remedy.unwrap_or("look at the reason above; a passing trouble goes away when it is run again");
+    let remedy = remedy.unwrap_or(RUN_AGAIN);
     format!("FAILED {id}: {title}\n{}{}", part("why", why), part("do", remedy))
 }
 
 fn waiting(wait: &Waits) -> String {
     let steps = wrap(&wait.ids.join(", "), WIDTH - 10).join("\n        ");
-    format!("WAITING {steps}\n{}{}", part("for", &wait.what), part("do", &wait.remedy))
+    let what = awaited(&wait.what);
+    // Without a reason that part is no line.
+    let why = part("why", wait.what[what.len()..].trim_start());
+    format!("WAITING {steps}\n{}{why}{}", part("for", what), part("do", &wait.remedy))
 }
 
 /// One part of a block: its name, then the text beside it.

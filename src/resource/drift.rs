@@ -46,7 +46,7 @@ pub enum Change {
 /// Something that only the world outside can bring about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
-    /// What is waited for: `social.example.org to point to 203.0.113.10`.
+    /// What is waited for: `social.example.org to point to 203.0.113.10`. Further lines say why it does not come.
     pub what: String,
     /// What the operator can do about it.
     pub remedy: String,

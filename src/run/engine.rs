@@ -14,7 +14,7 @@ use super::spans::Spans;
 use super::watched::Watched;
 use crate::host::{Host, News};
 use crate::plan::{Plan, Step, StepRef};
-use crate::report::{Counts, Event, Events, Outcome, Part, Problem, StepInfo};
+use crate::report::{Counts, Event, Events, Outcome, Part, Problem, StepInfo, awaited};
 use crate::resource::{Change, Drift, Lock, is_stop};
 
 /// Whether anything may be changed.
@@ -243,7 +243,7 @@ impl StepRun<'_> {
             }
             if let (Ok(Drift { wait: Some(wait), .. }), false) = (&drift, told) {
                 told = true;
-                let what = wait.what.clone();
+                let what = awaited(&wait.what).to_owned();
                 self.spans.events.emit(Event::Waiting { at: Timestamp::now(), id: self.step.id.clone(), what });
             }
             self.pause(pause).await;

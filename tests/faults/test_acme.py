@@ -6,6 +6,7 @@ The certificate is gone, as on a machine that never had one, and the authority m
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -75,14 +76,15 @@ def healed(bed: Bed) -> None:
 
 
 CASES = {
-    "the authority is down (503)": (down, healed, r"Let's Encrypt does not answer as it should", r"gets the certificate by itself once the authority answers"),
-    "the authority resets every connection": (silent, healed, r"Let's Encrypt does not answer as it should", r"by itself"),
-    "the rate limit is reached (429)": (rate_limited, healed, r"a rate limit of Let's Encrypt's is reached", r"limits pass .*by itself.*too many certificates \(5\)"),
+    "the authority is down (503)": (down, healed, r"Let's Encrypt does not answer as it should", r"gets the certificate by itself once the authority answers", "503"),
+    "the authority resets every connection": (silent, healed, r"Let's Encrypt does not answer as it should", r"by itself", ""),
+    "the rate limit is reached (429)": (rate_limited, healed, r"a rate limit of Let's Encrypt's is reached", r"limits pass .*by itself", r"too many certificates \(5\)"),
     "a firewall in front of the machine drops ports 80 and 443": (
         closed,
         opened,
         r"Let's Encrypt does not reach this machine under the name",
         r"ports 80 and 443 must be open also in front of it .*by itself",
+        "",
     ),
 }
 
@@ -90,12 +92,13 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_no_certificate_yet(uncertified: Bed, undisturbed: Undisturbed, case: Case, name: str) -> None:
     case.tried = name
-    break_it, heal, why, do = CASES[name]
+    break_it, heal, why, do, says = CASES[name]
     break_it(uncertified)
     start_caddy(uncertified)
     try:
         run = run_plainly(Product(uncertified.machine))
         block = waits(run, r"edge/certificate", why, do)
+        assert re.match(f"Caddy says: .*{says}", block.parts["why"]), block
         assert not answers(uncertified)
         # What people see meanwhile on this machine itself: everything else works.
         assert "edge/certificate" in block.steps and "," not in block.steps, block

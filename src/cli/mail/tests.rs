@@ -148,16 +148,17 @@ async fn the_senders_standing_is_told_with_a_line_to_copy() {
 #[test]
 fn the_fate_of_a_message_is_told() {
     let (_, smtp, to) = sample();
-    let shown = |fate: &Fate| setback(fate, &smtp, &to).map(|setback| crate::cli::complaint(&Trouble::failed(told(&setback)), "mail test"));
+    let shown = |fate: &Fate| setback(fate, &smtp, &to).map(|setback| crate::cli::complaint(&not_sent(&setback), "mail set"));
     assert_eq!(shown(&Fate::Delivered), None);
     let failed = Fate::Failed { error: "Net::SMTPFatalError".into(), message: "550 no".into() };
-    assert!(shown(&failed).unwrap().contains("\n  why       550 no (Net::SMTPFatalError)\n  do        "));
+    assert!(shown(&failed).unwrap().contains("\n  why       550 no (Net::SMTPFatalError)\n  done      "));
     for (fate, part) in [
         (Fate::Ended, "tootstrap: nothing says whether the test message was sent\n"),
         (Fate::Queued, "Sidekiq has not begun with it"),
         (Fate::Working, "smtp.example.org answers slowly, or not at all"),
     ] {
         let shown = shown(&fate).unwrap();
+        assert!(shown.contains("\n  done      the relay is set") && shown.ends_with("\n  go on     sudo tootstrap mail test\n"), "{shown}");
         assert!(shown.contains(part) && shown.contains("logs sidekiq") && !shown.contains("took it"), "{shown}");
     }
 }

@@ -58,7 +58,7 @@ impl Certificate {
         let names = missing.join(" and ");
         for name in missing {
             if let Some(trouble) = Trouble::last(host, name, self.asked.get().copied()).await {
-                return Drift::stuck(format!("the certificate for {names} ({})", trouble.why()), trouble.remedy(name));
+                return Drift::stuck(trouble.wait(&names), trouble.remedy(name));
             }
         }
         Drift::waiting(
@@ -163,8 +163,8 @@ mod tests {
         host.machine().docker.caddy_log = line.to_string();
         let drift = certificate().check(&host).await.unwrap();
         let wait = drift.wait.unwrap();
-        assert!(!wait.soon && wait.what.ends_with("(Caddy cannot keep it in its files)"), "{wait:?}");
-        assert!(wait.remedy.contains("no space left on device"), "{wait:?}");
+        assert!(!wait.soon && wait.what.contains("(Caddy cannot keep it in its files)\nCaddy says: "), "{wait:?}");
+        assert!(wait.what.ends_with("no space left on device"), "{wait:?}");
         assert_eq!(drift.changes.len(), 1, "Caddy tries such a job never again");
     }
 
@@ -182,6 +182,6 @@ mod tests {
         let after = failure("social.fedi-test.org", Timestamp::now() + jiff::SignedDuration::from_secs(1));
         host.machine().docker.caddy_log = format!("{before}\n{after}");
         let wait = certificate.check(&host).await.unwrap().wait.unwrap();
-        assert!(!wait.soon && wait.what.ends_with("(a CAA record does not let Let's Encrypt issue it)"), "{wait:?}");
+        assert!(!wait.soon && wait.what.contains("(a CAA record does not let Let's Encrypt issue it)\nCaddy says: "), "{wait:?}");
     }
 }

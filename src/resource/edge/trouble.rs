@@ -65,8 +65,12 @@ impl Trouble {
         }
     }
 
-    /// In brackets behind what is waited for.
-    pub(super) const fn why(&self) -> &'static str {
+    /// What is waited for, and why it does not come; then what Caddy itself says of that.
+    pub(super) fn wait(&self, names: &str) -> String {
+        format!("the certificate for {names} ({})\nCaddy says: {}", self.why(), self.said)
+    }
+
+    const fn why(&self) -> &'static str {
         match self.kind {
             Kind::Forbidden => "a CAA record does not let Let's Encrypt issue it",
             Kind::RateLimited => "a rate limit of Let's Encrypt's is reached",
@@ -78,7 +82,7 @@ impl Trouble {
 
     /// What the operator can do.
     pub(super) fn remedy(&self, name: &str) -> String {
-        let what = match self.kind {
+        match self.kind {
             Kind::Forbidden => format!(
                 "where the DNS of {name} is managed, remove its CAA records and those of the names above it, or add\n    \
                      {name}.  300  IN  CAA  0 issue \"letsencrypt.org\"\n\
@@ -95,8 +99,7 @@ impl Trouble {
                     .into()
             }
             Kind::Authority => format!("nothing: Caddy gets the certificate by itself once the authority answers ({AUTHORITY_STATUS})"),
-        };
-        format!("{what}\nit said: {}", self.said)
+        }
     }
 }
 
@@ -165,6 +168,9 @@ mod tests {
             let trouble = last_of(&log, NAME, None).unwrap();
             assert_eq!((trouble.kind, trouble.said.as_str()), (kind, format!("creating new order: {problem}").as_str()));
             assert!(trouble.remedy(NAME).contains(remedy), "{}", trouble.remedy(NAME));
+            let wait = trouble.wait(NAME);
+            let (what, why) = wait.split_once('\n').unwrap();
+            assert!(what.starts_with("the certificate for social.fedi-test.org (") && why.starts_with("Caddy says: "), "{wait}");
         }
     }
 
