@@ -52,10 +52,10 @@ fuzz: setup ## A million executions of every fuzz target (about an hour): docs/r
 test-faults: dist ## Every fault on the real machine, all fuzzing, deny.toml (≤ 3 h); writes docs/reliability.md
 	$(PYTHON) tests/run.py deny faults fuzz reliability
 
-TOUR = tests/e2e/test_bare_machine.py tests/e2e/test_ways_in.py tests/e2e/test_install.py tests/e2e/test_commands.py tests/e2e/test_browser.py tests/e2e/test_live.py tests/e2e/test_mail.py
+TOUR = tests/e2e/test_bare_machine.py tests/e2e/test_questions.py tests/e2e/test_install.py tests/e2e/test_commands.py tests/e2e/test_browser.py tests/e2e/test_live.py tests/e2e/test_mail.py
 tour: dist ## Write docs/tour.md and its pictures from what the tests see
 	d=$$(mktemp -d) && PYTHONPATH=tests TOOTSTRAP_TOUR=$$d $(PYTHON) -m pytest -p no:cacheprovider $(TOUR) \
-	    -k "plan_changes_nothing or on_a_terminal or without_a_terminal or says_that_it_is_complete or status_is_good or doctor_names or browser or live or test_mail" && \
+	    -k "plan_changes_nothing or answers_are_tried or without_a_terminal or says_that_it_is_complete or status_is_good or doctor_names or browser or live or test_mail" && \
 	PYTHONPATH=tests $(PYTHON) tests/e2e/tour.py $$d && rm -r $$d
 
 bench: dist ## How fast it is, RUNS=5 of each (about 1 h): docs/performance.md

@@ -9,7 +9,10 @@ from product import REFUSED, Product
 from testbed import layout as where
 from testbed.bed import Bed
 from testbed.terminal import flowing, terminal
+from tour import keep_text
 
+#: What the answers end with when they are read back.
+END = "q: end, and change nothing: "
 #: A token of somebody else's.
 WRONG = "b" * 64
 
@@ -46,6 +49,7 @@ def test_answers_are_tried_read_back_and_changed(bare: Bed, dist: Path) -> None:
         person.answer("fresh server", "")
         assert "just you" in flowing(person.answer("Enter: go on", "q"))
         assert "nothing was changed" in person.until("nothing was changed")
+        keep_text("questions", "sudo tootstrap install", "".join(person.seen.partition(END)[:2]))
         assert person.process.wait(timeout=30) == REFUSED
         assert WRONG not in person.seen and where.TOKEN not in person.seen, "a secret was shown"
     assert bare.machine.sh(FILES) == before, "questions changed something"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -37,7 +36,7 @@ writes this page. A [whole installation](transcript.md) is on a page of its own.
 
 ## Questions
 
-Only what cannot be found out; each answer is checked as it is typed.
+Only what cannot be found out; each answer is checked as it is typed, also the token, which is not shown.
 
 {questions}
 
@@ -144,13 +143,6 @@ def keep_still(name: str, seen: Terminal) -> None:
     if to := _directory():
         shown = seen.seen.replace("\r", "").split("\n")[:STILL]
         (to / f"{name}.svg").write_text(still("\n".join(shown), 80), encoding="utf-8")
-
-
-def as_typed(said: str, prompts: Sequence[str], answers: Sequence[str]) -> str:
-    """A dialogue whose answers all came at once, so that the terminal showed them first: each is put behind its prompt, as somebody types it."""
-    given = iter(answers)
-    prompt = re.compile(rf"(?:{'|'.join(map(re.escape, prompts))})[^\n]*?: ")
-    return prompt.sub(lambda found: f"{found[0]}{next(given, '')}\n", said)
 
 
 def write(kept: Path) -> None:
