@@ -55,7 +55,7 @@ fn the_pipe_script_does_nothing_until_its_last_line() {
     let mut in_function = false;
     for line in text.lines() {
         match line {
-            _ if line.ends_with("() {") || line.contains("() { # FILE") => in_function = true,
+            _ if line.ends_with("() {") || line.contains("() { # ") => in_function = true,
             "}" => in_function = false,
             _ if in_function || line.is_empty() || line.starts_with('#') => {}
             "set -eu" | "main \"$@\"" => {}

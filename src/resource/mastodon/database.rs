@@ -226,6 +226,15 @@ mod tests {
         assert!(format!("{error:#}").contains("rails db:prepare") && host.take_log().is_empty(), "{error:#}");
     }
 
+    #[tokio::test]
+    async fn the_container_of_a_rails_process_that_never_began_is_removed() {
+        let host = machine();
+        host.machine().docker.rails_unstarted = 1;
+        let log = converge(&host, &database()).await;
+        let at = |line: &str| log.iter().position(|done| done == line).unwrap_or_else(|| panic!("{line} is not in {log:?}"));
+        assert!(at("run docker rm unstarted-id") < at(&rails_command("db:prepare")));
+    }
+
     #[test]
     fn a_firewall_between_containers_is_named() {
         let failed = |line: &str| HostError::Failed { command: "rails db:prepare".into(), status: 1, tail: vec![line.into()] };

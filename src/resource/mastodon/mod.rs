@@ -32,23 +32,32 @@ fn rails<'a>(options: impl IntoIterator<Item = &'a str>, command: impl IntoItera
 }
 
 /// Waits until no Rails process of an earlier run works on the database. Its container outlives a run that was killed, and two at once would
-/// load the schema into each other's. A stop ends the wait.
+/// load the schema into each other's. A stop ends the wait. One whose run was killed before it was started is removed: nobody else does.
 async fn wait_for_earlier(host: &dyn Host) -> anyhow::Result<()> {
     let began = Instant::now();
-    while let Some(earlier) = api::containers(host.probe()).await?.iter().find(|container| is_ours_at_work(container)) {
+    loop {
+        let earlier = api::containers(host.probe()).await?.into_iter().filter(is_rails_of_ours);
+        let (at_work, idle): (Vec<_>, Vec<_>) = earlier.partition(|container| container.state == "running");
+        let Some(at_work) = at_work.first() else { return remove_unstarted(&idle, host).await };
         if began.elapsed() > EARLIER {
-            return Err(anyhow!("a Rails process of an earlier run does not end: {}", earlier.command)).remedy(format!(
+            return Err(anyhow!("a Rails process of an earlier run does not end: {}", at_work.command)).remedy(format!(
                 "look what it does (docker logs {id}), end it (docker stop {id}), then: sudo tootstrap install",
-                id = earlier.id
+                id = at_work.id
             ));
         }
         host.pause(Duration::from_secs(1)).await?;
     }
+}
+
+async fn remove_unstarted(idle: &[api::Container], host: &dyn Host) -> anyhow::Result<()> {
+    for container in idle.iter().filter(|container| container.state == "created") {
+        host.run(&Cmd::new("docker").args(["rm", &container.id])).await?;
+    }
     Ok(())
 }
 
-/// Started by [`rails`], which no operator's command is.
-fn is_ours_at_work(container: &api::Container) -> bool {
+/// Made by [`rails`], which no operator's command is.
+fn is_rails_of_ours(container: &api::Container) -> bool {
     let one_off = container.is_ours() && container.label("com.docker.compose.oneoff") == "True";
-    one_off && container.state == "running" && ["rails db:", "rails runner -"].iter().any(|command| container.command.contains(command))
+    one_off && ["rails db:", "rails runner -"].iter().any(|command| container.command.contains(command))
 }

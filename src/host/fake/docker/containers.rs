@@ -100,6 +100,10 @@ pub(super) fn program(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
             }
             Some(Reply::changed(""))
         }
+        ["rm", "unstarted-id"] => {
+            machine.docker.rails_unstarted = 0;
+            Some(Reply::changed(""))
+        }
         ["stop", "--time", _, ids @ ..] => {
             for service in ids.iter().filter_map(|id| id.strip_suffix("-id")) {
                 machine.docker.containers.get_mut(service)?.state = "exited";
@@ -140,7 +144,10 @@ pub(super) fn daemon(machine: &mut Machine, path: &str) -> Option<Response> {
         let mut containers: Vec<_> = machine.docker.containers.iter().map(listed).chain(others).collect();
         if machine.docker.rails_at_work > 0 {
             machine.docker.rails_at_work -= 1;
-            containers.push(rails_process());
+            containers.push(rails_process("rails-id", "running"));
+        }
+        if machine.docker.rails_unstarted > 0 {
+            containers.push(rails_process("unstarted-id", "created"));
         }
         return Some(answer(&containers.into()));
     }
@@ -189,13 +196,13 @@ fn of_somebody_else((port, name): &(u16, String)) -> Value {
 }
 
 /// What `docker compose run` of a run that was killed left behind.
-fn rails_process() -> Value {
+fn rails_process(id: &str, state: &str) -> Value {
     json!({
-        "Id": "rails-id",
+        "Id": id,
         "Image": "an-image",
         "Command": "/usr/bin/tini -- bundle exec rails db:prepare",
-        "State": "running",
-        "Status": "Up 3 seconds",
+        "State": state,
+        "Status": "",
         "Labels": {
             "com.docker.compose.project": "mastodon",
             "com.docker.compose.project.working_dir": "/opt/mastodon",

@@ -59,6 +59,8 @@ pub(crate) struct Docker {
     pub(crate) dumps_nothing: bool,
     /// For how many more looks at the containers a Rails process of an earlier run is at work.
     pub(crate) rails_at_work: usize,
+    /// How many containers of such that were never started are there: none or one.
+    pub(crate) rails_unstarted: usize,
     /// Domains that cannot receive mail.
     pub(crate) unreachable_mail: BTreeSet<String>,
     /// What `ss` prints about ports 80 and 443.
@@ -106,6 +108,7 @@ impl Default for Docker {
             tables: None,
             dumps_nothing: false,
             rails_at_work: 0,
+            rails_unstarted: 0,
             unreachable_mail: BTreeSet::new(),
             listeners: String::new(),
             networks: Vec::new(),
