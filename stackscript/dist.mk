@@ -11,11 +11,13 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 PROFILE ?= release
 BUILT = target/x86_64-unknown-linux-musl/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/tootstrap
 # The same binary wherever it is built: no path of this machine is in it.
+# A panic ends the program at once, so nothing unwinds: without the tables for it the binary is a tenth smaller.
+FLAGS = -Cforce-unwind-tables=no $(REMAPPED)
 REMAPPED = --remap-path-prefix=$(CURDIR)=tootstrap --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo
 
 .PHONY: dist
 dist: setup ## The static binary and the StackScript, install.sh and cloud-init.yaml that fetch it: dist/
-	RUSTFLAGS="$(REMAPPED)" cargo build --locked --profile $(PROFILE) --target x86_64-unknown-linux-musl
+	RUSTFLAGS="$(FLAGS)" cargo build --locked --profile $(PROFILE) --target x86_64-unknown-linux-musl
 	@file -b $(BUILT) | grep -Eq 'statically linked|static-pie linked' || { echo '$(BUILT) is not statically linked' >&2; exit 1; }
 	@! grep -aqF '$(CURDIR)/src' $(BUILT) || { echo '$(BUILT) holds paths of this machine' >&2; exit 1; }
 	mkdir -p $(DIST)

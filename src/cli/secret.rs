@@ -4,7 +4,8 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 
 use anyhow::{Context, ensure};
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::signal::{Signal, raise};
+use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
 use secrecy::{ExposeSecret, SecretString};
 
 /// No password is longer.
@@ -13,8 +14,9 @@ const LONGEST: u64 = 4096;
 /// One secret from standard input; `what` is asked for on a terminal: `Password at the mail relay`.
 pub(super) fn from_stdin(what: &str) -> anyhow::Result<SecretString> {
     let stdin = io::stdin();
-    let text = if stdin.is_terminal() { typed(what)? } else { read(stdin.lock())? };
-    ensure!(!text.expose_secret().is_empty(), "standard input holds no secret");
+    let (text, none) =
+        if stdin.is_terminal() { (typed(what)?, "no secret was typed") } else { (read(stdin.lock())?, "standard input holds no secret") };
+    ensure!(!text.expose_secret().is_empty(), none);
     Ok(text)
 }
 
@@ -27,32 +29,77 @@ fn read(input: impl Read) -> anyhow::Result<SecretString> {
 }
 
 fn typed(what: &str) -> anyhow::Result<SecretString> {
-    let mut out = io::stderr();
-    let mut line = String::new();
-    let read = {
-        let _hidden = Hidden::new()?;
-        write!(out, "{what} (it is not shown): ").and_then(|()| out.flush()).context("cannot ask on the terminal")?;
-        io::stdin().lock().read_line(&mut line)
-    };
-    let line = SecretString::from(line);
-    writeln!(out).context("cannot write to the terminal")?;
-    read.context("cannot read from the terminal")?;
-    Ok(line.expose_secret().trim_end_matches(['\r', '\n']).into())
+    let ask = || write!(io::stderr(), "{what} (it is not shown): ");
+    let line = hidden(&mut io::stdin().lock(), ask).context("cannot ask on the terminal")?;
+    Ok(line.unwrap_or_default())
 }
 
-/// As long as this exists, the terminal shows nothing of what is typed. Made before the question is shown: it drops what was typed until then,
-/// which could not be meant as the answer.
-pub(super) struct Hidden {
+/// Asks, and reads a line from the terminal that is not shown. `None`: there will be no more. Before Ctrl-C ends the program, or Ctrl-Z stops it,
+/// the terminal is as it was; after Ctrl-Z it is asked again.
+pub(super) fn hidden(input: &mut impl BufRead, mut ask: impl FnMut() -> io::Result<()>) -> io::Result<Option<SecretString>> {
+    loop {
+        let hidden = Hidden::new()?;
+        ask()?;
+        io::stderr().flush()?;
+        let (line, end) = line_of(input, &[b'\n', hidden.interrupt(), hidden.suspend()])?;
+        let signal = match end {
+            Some(end) if end == hidden.interrupt() => Some(Signal::SIGINT),
+            Some(end) if end == hidden.suspend() => Some(Signal::SIGTSTP),
+            _ => None,
+        };
+        drop(hidden);
+        // The line end that was typed was not shown either.
+        writeln!(io::stderr())?;
+        match signal {
+            Some(signal) => raise(signal)?,
+            None if line.is_empty() && end.is_none() => return Ok(None),
+            None => return Ok(Some(String::from_utf8_lossy(&line).trim_end_matches('\r').into())),
+        }
+    }
+}
+
+/// What comes before one of `ends`, and which. Without one the input is over.
+fn line_of(input: &mut impl BufRead, ends: &[u8]) -> io::Result<(Vec<u8>, Option<u8>)> {
+    let mut line = Vec::new();
+    loop {
+        let read = match input.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        let at = read.iter().position(|byte| ends.contains(byte));
+        let (end, over) = (at.map(|at| read[at]), read.is_empty());
+        line.extend_from_slice(&read[..at.unwrap_or(read.len())]);
+        let used = at.map_or(read.len(), |at| at + 1);
+        input.consume(used);
+        if end.is_some() || over {
+            return Ok((line, end));
+        }
+    }
+}
+
+/// As long as this exists, the terminal shows nothing of what is typed, and its keys for signals end the line instead: whoever reads it raises
+/// them. It drops what was typed before, which cannot be meant as the answer.
+struct Hidden {
     before: Termios,
 }
 
 impl Hidden {
-    pub(super) fn new() -> anyhow::Result<Self> {
-        let before = tcgetattr(io::stdin().as_fd()).context("cannot ask the terminal how it is set")?;
-        let mut hidden = before.clone();
-        hidden.local_flags.remove(LocalFlags::ECHO);
-        tcsetattr(io::stdin().as_fd(), SetArg::TCSAFLUSH, &hidden).context("cannot make the terminal hide what is typed")?;
-        Ok(Self { before })
+    fn new() -> io::Result<Self> {
+        let hidden = Self { before: tcgetattr(io::stdin().as_fd())? };
+        let mut set = hidden.before.clone();
+        set.local_flags.remove(LocalFlags::ECHO | LocalFlags::ISIG);
+        set.control_chars[SpecialCharacterIndices::VEOL as usize] = hidden.interrupt();
+        set.control_chars[SpecialCharacterIndices::VEOL2 as usize] = hidden.suspend();
+        tcsetattr(io::stdin().as_fd(), SetArg::TCSAFLUSH, &set)?;
+        Ok(hidden)
+    }
+
+    fn interrupt(&self) -> u8 {
+        self.before.control_chars[SpecialCharacterIndices::VINTR as usize]
+    }
+
+    fn suspend(&self) -> u8 {
+        self.before.control_chars[SpecialCharacterIndices::VSUSP as usize]
     }
 }
 
@@ -75,5 +122,15 @@ mod tests {
         assert_eq!(secret(&"x".repeat(4096)).unwrap().len(), 4096);
         let error = secret(&"x".repeat(4097)).unwrap_err();
         assert!(!error.to_string().contains('x'), "{error}");
+    }
+
+    #[test]
+    fn a_line_ends_with_its_key() {
+        let mut input = "hunter22\nnext\x03\x1arest".as_bytes();
+        let mut next = || line_of(&mut input, b"\n\x03\x1a").unwrap();
+        assert_eq!(next(), (b"hunter22".to_vec(), Some(b'\n')));
+        assert_eq!(next(), (b"next".to_vec(), Some(3)));
+        assert_eq!(next(), (Vec::new(), Some(26)));
+        assert_eq!((next(), next()), ((b"rest".to_vec(), None), (Vec::new(), None)));
     }
 }

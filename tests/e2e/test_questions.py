@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from product import REFUSED, Product
+from product import DONE, REFUSED, Product
 from testbed import layout as where
 from testbed.bed import Bed
 from testbed.terminal import flowing, terminal
@@ -13,6 +13,8 @@ from tour import keep_text
 
 #: What the answers end with when they are read back.
 END = "q: end, and change nothing: "
+#: Ctrl-C and Ctrl-Z.
+INTERRUPT, SUSPEND = b"\x03", b"\x1a"
 #: A token of somebody else's.
 WRONG = "b" * 64
 
@@ -31,6 +33,7 @@ def test_answers_are_tried_read_back_and_changed(bare: Bed, dist: Path) -> None:
         person.answer("Type it again", where.DOMAIN)
         person.answer("Your e-mail address", "ada@no-such-domain.invalid")
         assert "cannot receive mail" in flowing(person.answer("Your e-mail address", "ada@example.org"))
+        person.key("Linode API token", SUSPEND)
         person.answer("Linode API token", WRONG)
         assert "Linode does not accept the API token" in flowing(person.answer("Linode API token", where.TOKEN))
         assert "It works: this account has no zone" in flowing(person.answer("Name of your account", "ada"))
@@ -54,3 +57,16 @@ def test_answers_are_tried_read_back_and_changed(bare: Bed, dist: Path) -> None:
         assert WRONG not in person.seen and where.TOKEN not in person.seen, "a secret was shown"
     assert bare.machine.sh(FILES) == before, "questions changed something"
     assert bare.services.control.domains() == [], "trying a token makes nothing"
+
+
+def test_a_secret_that_is_not_typed_leaves_the_terminal_as_it_was(bare: Bed, dist: Path) -> None:
+    program = Product.uploaded(bare.machine, dist).program
+    with terminal(bare.machine.entering([program, "install", "--owner", "ada"])) as person:
+        for prompt in ("Name of your site", "Type it again"):
+            person.answer(prompt, where.DOMAIN)
+        person.answer("Your e-mail address", "ada@example.org")
+        person.until("Linode API token")
+        assert person.hides()
+        person.key("", INTERRUPT)
+        assert person.process.wait(timeout=30) != DONE
+        assert not person.hides()

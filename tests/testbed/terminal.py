@@ -57,6 +57,12 @@ class Terminal:
         os.write(self.descriptor, f"{line}\n".encode())
         return news
 
+    def key(self, prompt: str, key: bytes) -> str:
+        """Presses one key at the prompt; gives what was shown before it."""
+        news = self.until(prompt)
+        os.write(self.descriptor, key)
+        return news
+
     def hides(self) -> bool:
         """Whether what is typed now is not shown."""
         return not termios.tcgetattr(self.descriptor)[3] & termios.ECHO

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use secrecy::SecretString;
 
-use super::super::secret::Hidden;
+use super::super::secret::hidden;
 use crate::report::wrap;
 
 /// Columns of what is said; a question and its answer may be longer.
@@ -40,14 +40,12 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
 
     /// The same, not shown while it is typed. Empty: it stays as `present` says.
     pub(in crate::cli) fn secret(&mut self, question: &str, present: &str) -> io::Result<Option<SecretString>> {
-        let hidden = if self.hides { Some(Hidden::new().map_err(io::Error::other)?) } else { None };
-        let line = self.ask(&format!("{question} [{present}]"));
-        drop(hidden);
-        if self.hides {
-            // The line end that was typed was not shown either.
-            writeln!(self.output)?;
+        let question = format!("{question} [{present}]");
+        if !self.hides {
+            return Ok(self.ask(&question)?.map(SecretString::from));
         }
-        Ok(line?.map(SecretString::from))
+        let output = &mut self.output;
+        hidden(&mut self.input, || write!(output, "{question}: ").and_then(|()| output.flush()))
     }
 
     pub(in crate::cli) fn parsed<T: FromStr<Err = String>>(&mut self, question: &str, present: Option<&str>) -> io::Result<Option<String>> {
