@@ -5,6 +5,7 @@ use std::path::Path;
 use super::exit::Trouble;
 use super::prepare::refused;
 use crate::host::{Access, Host};
+use crate::report::Problem;
 use crate::settings::{ANSWERS, Given, Options, Refusal};
 
 /// Keeps the good answers and tells how to go on. Where a server or a record exists nothing is kept: a later run must not meet forgotten
@@ -13,7 +14,11 @@ pub(super) async fn keep(refusal: &Refusal, given: Given, host: &dyn Host) -> Tr
     let error = refused(refusal);
     let Some(command) = refusal.next_command().filter(|_| given.may_keep_answers()) else { return Trouble::refused(error) };
     match write(&refusal.kept(given.options), host).await {
-        Ok(()) => Trouble::refused(anyhow::anyhow!("{error}\nThe other answers are kept. Go on with one command:\n\n  {command}\n")),
+        Ok(()) => {
+            let done = "nothing was changed; the other answers are kept";
+            let error = Problem::new(error, "give what is named above anew; the rest is known");
+            Trouble { done, go_on: Some(command), ..Trouble::refused(error) }
+        }
         Err(problem) => Trouble::refused(anyhow::anyhow!("{error}\nThe other answers could not be kept: {problem:#}\n")),
     }
 }
@@ -75,9 +80,10 @@ mod tests {
                 ..Given::default()
             };
             let refusal = resolve(&given, &FACTS, &host).await.expect_err("a refusal");
-            let told = format!("{:#}", keep(&refusal, given, &host).await.error);
+            let told = crate::cli::complaint(&keep(&refusal, given, &host).await, "sudo tootstrap install ...");
             assert!(told.contains("owner_username (--owner): \"@Ada\""), "{told}");
-            assert_eq!(told.contains("Go on with one command:\n\n  tootstrap install "), kept, "{told}");
+            assert_eq!(told.contains("the other answers are kept\n"), kept, "{told}");
+            assert_eq!(told.contains("  go on     sudo tootstrap install --"), kept, "{told}");
             let written = host.probe().read_text(Path::new(ANSWERS)).await.expect("a file system");
             assert_eq!(written.map(|text| options(&text).sudo_user), kept.then(|| Some("bob".to_owned())));
         }

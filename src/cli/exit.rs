@@ -73,8 +73,8 @@ pub(super) struct Trouble {
     pub(super) exit: Exit,
     /// What was already done.
     pub(super) done: &'static str,
-    /// How to go on, if not with the same command.
-    pub(super) go_on: Option<&'static str>,
+    /// The command to go on with, if it is another one.
+    pub(super) go_on: Option<String>,
 }
 
 /// Result of a subcommand.

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::exit::{End, Exit, Trouble};
 use super::{install, lock, progress, tell_error};
-use crate::report::{Counts, Event, Follower, Json, Listing, Paint, Plain, Renderer, Terminal, WithRemedy, journal, render};
+use crate::report::{Counts, Event, Follower, Json, Listing, Paint, Plain, Problem, Renderer, Terminal, journal, render};
 
 /// How often the journal is looked at.
 pub(super) const EVERY: Duration = Duration::from_millis(100);
@@ -118,8 +118,8 @@ pub(super) async fn run(path: &Path, holder: Option<&str>, renderer: Box<dyn Ren
     let latest = journal::latest(follower.news()?);
     let events = holder.map_or(latest.clone(), |holder| progress::of_holder(latest, lock::since(holder)));
     if holder.is_none() && events.is_empty() {
-        let nothing = Err(anyhow!("nothing is under way, and nothing was done here before")).remedy("sudo tootstrap install");
-        return nothing.map_err(Trouble::failed);
+        let nothing = Problem::new(anyhow!("nothing is under way, and nothing was done here before"), "begin with an installation");
+        return Err(Trouble { go_on: Some("sudo tootstrap install".into()), ..Trouble::failed(nothing) });
     }
     if holder.is_none() {
         tell_error("tootstrap: nothing is under way; this was the latest run");

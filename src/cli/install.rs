@@ -188,7 +188,7 @@ fn cause(said: &str) -> String {
 pub(super) fn cut_short(why: &str, exit: Exit) -> Trouble {
     let look = format!("look at `journalctl -u {}` and {} if this was not you", UNIT.trim_end_matches(".service"), logging::WORK_LOG);
     let error = Problem::new(anyhow!("the work was interrupted\n{}", part("why", why).trim_end()), look);
-    Trouble { go_on: Some("sudo tootstrap install (what is done is not done again)"), ..Trouble::ended(exit, error) }
+    Trouble { go_on: Some("sudo tootstrap install (what is done is not done again)".into()), ..Trouble::ended(exit, error) }
 }
 
 fn not_begun(tail: &[String]) -> anyhow::Error {

@@ -15,7 +15,7 @@ use crate::host::Probe;
 use crate::host::system::System;
 use crate::mail::{self, Fate, PRESETS, Preset, Setback};
 use crate::report::{Problem, WIDTH, WithRemedy, part, wrap};
-use crate::settings::{self, EmailAddress, Handover, Options, SecretEnv, Settings, Smtp, SmtpOptions};
+use crate::settings::{self, DomainName, EmailAddress, Handover, Options, SecretEnv, Settings, Smtp, SmtpOptions};
 
 /// Have the site send mail, and see that it does
 #[derive(Debug, Args)]
@@ -122,9 +122,10 @@ impl Set {
         prepare::installed(&system).await?;
         let given = settings::gather(Options::default(), SecretEnv::default(), None, &system).await.map_err(Trouble::refused)?;
         if !given.is_recorded() {
-            return Err(Trouble::refused(prepare::nothing_here()));
+            return Err(prepare::nothing_here());
         }
-        self.ask(&given.options.smtp)?;
+        let site = given.recorded.as_ref().and_then(|recorded| recorded.resolved.as_ref()).map(|resolved| resolved.site.clone());
+        self.ask(&given.options.smtp, &site.unwrap_or_default())?;
         let (server, preset) = self.relay().map_err(Trouble::refused)?;
         let ports = mail::ports(&server, self.port, &system).await;
         tell_wrapped(&format!("Relay {server}: of its ports open from here: {}", mail::open(&ports)));
@@ -150,35 +151,40 @@ impl Set {
     }
 
     /// What is missing is asked for, if there is a terminal.
-    fn ask(&mut self, current: &SmtpOptions) -> io::Result<()> {
+    fn ask(&mut self, current: &SmtpOptions, site: &str) -> io::Result<()> {
         let (input, output) = (io::stdin(), io::stderr());
         if input.is_terminal() && output.is_terminal() {
-            self.interview(current, &mut Dialogue::new(input.lock(), output.lock(), true))?;
+            self.interview(current, site, &mut Dialogue::new(input.lock(), output.lock(), true))?;
         }
         Ok(())
     }
 
-    fn interview<I: io::BufRead, O: io::Write>(&mut self, current: &SmtpOptions, dialogue: &mut Dialogue<I, O>) -> io::Result<()> {
+    fn interview<I: io::BufRead, O: io::Write>(
+        &mut self,
+        current: &SmtpOptions,
+        site: &str,
+        dialogue: &mut Dialogue<I, O>,
+    ) -> io::Result<()> {
         if self.provider.is_none() && self.server.is_none() {
             let names: Vec<_> = PRESETS.iter().map(|preset| preset.name).chain(["other"]).collect();
-            let question = format!("Who sends your mail? {}", names.join(" / "));
+            dialogue.say(&format!("  Known are {}.", names.join(", ")))?;
             let before = current.server.as_deref().and_then(Preset::of_server).map_or("other", |preset| preset.name);
-            self.provider = dialogue.choice(&question, &names, before)?.filter(|name| name != "other");
+            self.provider = dialogue.choice("Who sends your mail?", &names, before)?.filter(|name| name != "other");
         }
         let preset = self.provider.as_deref().and_then(Preset::named);
         if self.server.is_none() && preset.is_none_or(|preset| preset.server.is_none()) {
-            self.server = dialogue.ask_with("Name of the relay, such as smtp.example.org", current.server.as_deref())?;
+            self.server = dialogue.parsed::<DomainName>("Name of the relay, such as smtp.example.org", current.server.as_deref())?;
         }
         if self.login.is_none() && preset.is_none_or(|preset| preset.login.is_none()) {
-            let hint = preset.map_or_else(String::new, |preset| format!(": {}", preset.login_is));
-            self.login = dialogue.ask_with(&format!("Login there{hint}"), current.login.as_deref())?;
+            let question = preset.map_or_else(|| "Login there".into(), |preset| format!("Login there ({})", preset.login_is));
+            let given = |answer: &str| if answer.is_empty() { Err("is no login".into()) } else { Ok(()) };
+            self.login = dialogue.checked(&question, current.login.as_deref(), given)?;
         }
         if self.from.is_none() {
-            self.from = dialogue.ask_with("Sender, such as Mastodon <notifications@example.org>", current.from.as_deref())?;
-        }
-        // Enter without anything there to take: as if it had not been asked.
-        for answer in [&mut self.server, &mut self.login, &mut self.from] {
-            *answer = answer.take().filter(|text| !text.is_empty());
+            let usual = settings::usual_sender(site);
+            let question = "Sender, such as Mastodon <notifications@example.org>";
+            let is_sender = |answer: &str| settings::sender(answer).map(drop);
+            self.from = dialogue.checked(question, current.from.as_deref().or(Some(&usual)), is_sender)?;
         }
         Ok(())
     }
@@ -275,7 +281,7 @@ async fn send(settings: &Settings, smtp: &Smtp, to: &EmailAddress, system: &Syst
 
 fn not_sent(setback: &Setback) -> Trouble {
     let done = "the relay is set, and the server runs with it; only this message is not known to be sent";
-    Trouble { done, go_on: Some("sudo tootstrap mail test"), ..Trouble::failed(told(setback)) }
+    Trouble { done, go_on: Some("sudo tootstrap mail test".into()), ..Trouble::failed(told(setback)) }
 }
 
 /// What is wrong with a message that is not known to be delivered.
@@ -292,7 +298,7 @@ fn setback(fate: &Fate, smtp: &Smtp, to: &EmailAddress) -> Option<Setback> {
         Fate::Failed { error, message } => (
             "Mastodon could not hand over the test message",
             format!("{message} ({error})"),
-            "sudo tootstrap mail set, with what is right".to_owned(),
+            mail::failure::remedy(error, message).to_owned(),
         ),
         Fate::Queued => (
             "the test message still waits in its queue",

@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory};
 
 use super::exit::{End, Exit};
 use super::{Cli, tell};
+use crate::report::WithRemedy;
 
 /// Where administrators put manual pages of programs that no package brought.
 const PLACE: &str = "/usr/local/share/man/man1";
@@ -25,7 +26,7 @@ pub(super) struct Man {
 
 impl Man {
     pub(super) fn run(&self) -> End<Exit> {
-        let pages = write(&self.directory)?;
+        let pages = write(&self.directory).remedy("run it with sudo, or give a directory of yours: tootstrap man DIR")?;
         tell(&format!("{pages} pages are in {}", self.directory.display()));
         Ok(Exit::Done)
     }
@@ -45,10 +46,19 @@ fn write(directory: &Path) -> anyhow::Result<usize> {
         left.extend(below.map(|command| (format!("{name}-{}", command.get_name()), command.clone())));
         let mut page = Vec::new();
         clap_mangen::Man::new(command).title(name.to_uppercase()).render(&mut page).with_context(trouble)?;
-        std::fs::write(directory.join(format!("{name}.1")), page).with_context(trouble)?;
+        std::fs::write(directory.join(format!("{name}.1")), with_examples(&String::from_utf8_lossy(&page))).with_context(trouble)?;
         pages += 1;
     }
     Ok(pages)
+}
+
+/// Examples under their own name, and line by line: a manual page else fills its lines.
+fn with_examples(page: &str) -> String {
+    let Some((before, rest)) = ["Example", "Examples"].iter().find_map(|name| page.split_once(&format!(".SH EXTRA\n{name}:\n"))) else {
+        return page.to_owned();
+    };
+    let (examples, after) = rest.find("\n.SH ").map_or((rest, ""), |at| rest.split_at(at + 1));
+    format!("{before}.SH EXAMPLES\n.nf\n{}\n.fi\n{after}", examples.trim_end())
 }
 
 #[cfg(test)]
@@ -68,6 +78,7 @@ mod tests {
         }
         assert!(!names.iter().any(|name| name.contains("work") || name.contains("docs") || name.contains("help")), "{names:?}");
         let text = std::fs::read_to_string(place.join("tootstrap-logs.1")).unwrap();
-        assert!(text.contains("Examples:") && text.contains("\\-\\-follow"), "{text}");
+        assert!(text.contains("\n.SH EXAMPLES\n.nf\n  sudo tootstrap logs") && text.contains("\\-\\-follow"), "{text}");
+        assert!(text.contains("\n.fi\n"), "{text}");
     }
 }

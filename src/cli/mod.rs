@@ -37,6 +37,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::report::{Problem, RUN_AGAIN, WIDTH, harmless, part, wrap};
@@ -80,16 +81,16 @@ pub fn main() -> ExitCode {
 
 fn run(args: impl Iterator<Item = OsString>) -> Exit {
     let parsed = Cli::command().try_get_matches_from(args);
-    let (cli, path) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, path(&matches)))) {
+    let (cli, again) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, again(&matches)))) {
         Ok(parsed) => parsed,
         Err(error) => return answer(&error),
     };
     if let Err(error) = core_dumps::forbid() {
-        return complain(&Trouble::failed(error), &path);
+        return complain(&Trouble::failed(error), &again);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return complain(&Trouble::failed(error), &path),
+        Err(error) => return complain(&Trouble::failed(error), &again),
     };
     let ended = runtime.block_on(async {
         match cli.command {
@@ -112,7 +113,7 @@ fn run(args: impl Iterator<Item = OsString>) -> Exit {
     });
     // What still waits for standard input or a name server must not hold up the end.
     runtime.shutdown_background();
-    ended.unwrap_or_else(|trouble| complain(&trouble, &path))
+    ended.unwrap_or_else(|trouble| complain(&trouble, &again))
 }
 
 /// To a command line that asks for help, or has a mistake.
@@ -126,27 +127,26 @@ fn answer(error: &clap::Error) -> Exit {
     if error.use_stderr() { Exit::Refused } else { Exit::Done }
 }
 
-/// The words that lead to the subcommand: `mail set`.
-fn path(matches: &ArgMatches) -> String {
-    let below = std::iter::successors(matches.subcommand(), |(_, matches)| matches.subcommand());
-    below.map(|(name, _)| name).collect::<Vec<_>>().join(" ")
+/// The same command again: `sudo tootstrap mail set ...`. What was given to it stays away: by mistake it may be a secret.
+fn again(matches: &ArgMatches) -> String {
+    let below: Vec<_> = std::iter::successors(matches.subcommand(), |(_, matches)| matches.subcommand()).collect();
+    let given = |matches: &ArgMatches| matches.ids().any(|id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine));
+    let words = ["sudo", "tootstrap"].into_iter().chain(below.iter().map(|(name, _)| *name));
+    let rest = below.last().is_some_and(|(_, matches)| given(matches)).then_some("...");
+    words.chain(rest).collect::<Vec<_>>().join(" ")
 }
 
-fn complain(trouble: &Trouble, path: &str) -> Exit {
-    tell_error(complaint(trouble, path).trim_end());
+fn complain(trouble: &Trouble, again: &str) -> Exit {
+    tell_error(complaint(trouble, again).trim_end());
     trouble.exit
 }
 
-/// What failed, and in parts like those of a failed step what was done, what to do and how to go on. A refusal that needs no remedy says all
-/// in its sentence.
-fn complaint(Trouble { error, exit, done, go_on }: &Trouble, path: &str) -> String {
-    let what = format!("tootstrap: {error:#}\n");
-    let remedy = match (exit, Problem::remedy_of(error)) {
-        (Exit::Refused, None) => return what,
-        (_, remedy) => remedy.unwrap_or(RUN_AGAIN),
-    };
-    let same = format!("sudo tootstrap {path}");
-    what + &part("done", done) + &part("do", remedy) + &part("go on", go_on.unwrap_or(&same))
+/// What failed, and in parts like those of a failed step what was done, what to do and how to go on.
+fn complaint(Trouble { error, exit, done, go_on }: &Trouble, again: &str) -> String {
+    let usual = if *exit == Exit::Refused { "set right what is named above" } else { RUN_AGAIN };
+    let remedy = Problem::remedy_of(error).unwrap_or(usual);
+    let what = format!("tootstrap: {error:#}");
+    format!("{}\n", what.trim_end()) + &part("done", done) + &part("do", remedy) + &part("go on", go_on.as_deref().unwrap_or(again))
 }
 
 /// A line for the operator. A closed terminal is no reason to stop.
@@ -169,7 +169,7 @@ fn need_root() -> End<()> {
     if nix::unistd::geteuid().is_root() {
         return Ok(());
     }
-    Err(Trouble::refused(anyhow::anyhow!("this needs root: run it again with sudo")))
+    Err(Trouble::refused(Problem::new(anyhow::anyhow!("this needs root"), "run it again with sudo")))
 }
 
 #[cfg(test)]
@@ -179,31 +179,35 @@ mod tests {
     #[test]
     fn a_complaint_has_all_its_parts() {
         let problem = |remedy: &str| Problem::new(anyhow::anyhow!("no relay"), remedy);
-        let refused = complaint(&Trouble::refused(problem("look")), "mail set");
+        let refused = complaint(&Trouble::refused(problem("look")), "sudo tootstrap mail set");
         assert_eq!(
             refused,
             "tootstrap: no relay\n  done      nothing was changed\n  do        look\n  go on     sudo tootstrap mail set\n"
         );
-        let failed = complaint(&Trouble { go_on: Some("sudo tootstrap install"), ..Trouble::failed(problem("look")) }, "mail set");
+        let failed = complaint(&Trouble { go_on: Some("sudo tootstrap install".into()), ..Trouble::failed(problem("look")) }, "mail set");
         let expected =
             "tootstrap: no relay\n  done      what is done is done, and stays so\n  do        look\n  go on     sudo tootstrap install\n";
         assert_eq!(failed, expected);
         let long = complaint(&Trouble::failed(problem(&"look ".repeat(40))), "mail set");
         assert!(long.lines().all(|line| line.chars().count() <= WIDTH) && long.contains("\n            look"), "{long}");
-        let unforeseen = complaint(&Trouble::failed(anyhow::anyhow!("why")), "plan");
+        let unforeseen = complaint(&Trouble::failed(anyhow::anyhow!("why")), "sudo tootstrap plan");
         assert!(
             unforeseen.starts_with("tootstrap: why\n  done  ") && unforeseen.ends_with("\n  go on     sudo tootstrap plan\n"),
             "{unforeseen}"
         );
-        assert_eq!(complaint(&Trouble::refused(anyhow::anyhow!("why")), "plan"), "tootstrap: why\n");
+        let refused = complaint(&Trouble::refused(anyhow::anyhow!("several things:\n\n  this\n")), "sudo tootstrap plan");
+        assert!(refused.contains("\n  this\n  done      nothing was changed\n  do        set right what is named above\n"), "{refused}");
     }
 
     #[test]
-    fn a_subcommand_is_known_by_the_words_that_lead_to_it() {
-        for (line, wanted) in
-            [("tootstrap plan --json", "plan"), ("tootstrap mail set postmark", "mail set"), ("tootstrap logs web", "logs")]
-        {
-            assert_eq!(path(&Cli::command().get_matches_from(line.split(' '))), wanted);
+    fn the_same_command_again_shows_nothing_that_was_given_to_it() {
+        for (line, wanted) in [
+            ("tootstrap plan", "sudo tootstrap plan"),
+            ("tootstrap plan --json", "sudo tootstrap plan ..."),
+            ("tootstrap mail set", "sudo tootstrap mail set"),
+            ("tootstrap set smtp.password hunter22", "sudo tootstrap set ..."),
+        ] {
+            assert_eq!(again(&Cli::command().get_matches_from(line.split(' '))), wanted);
         }
     }
 

@@ -84,7 +84,7 @@ async fn examine(wishes: &Wishes, system: &System, redactor: &Redactor, ask: Ask
     if ask == Ask::OnTerminal {
         match questions::on_terminal(&mut given, facts.linode, system).await? {
             Decision::GoOn => {}
-            Decision::End => return Err(Trouble::refused(anyhow!("ended as you wished; nothing was changed"))),
+            Decision::End => return Err(Trouble::refused(Problem::new(anyhow!("ended as you wished"), "nothing needs to be done"))),
         }
     }
     for secret in given.token.iter().chain(&given.smtp_password) {
@@ -125,7 +125,7 @@ pub(super) async fn recorded(system: &System, redactor: &Redactor) -> End<Prepar
             .map_err(Trouble::failed);
     }
     if !prepared.given.is_recorded() {
-        return Err(Trouble::failed(nothing_here()));
+        return Err(nothing_here());
     }
     Ok(prepared)
 }
@@ -135,19 +135,20 @@ pub(super) async fn installed(probe: &dyn Probe) -> End<()> {
     need_root()?;
     for path in [RECORDED, "/opt/mastodon/compose.yaml"] {
         if probe.stat(Path::new(path)).await?.is_none() {
-            return Err(Trouble::refused(nothing_here()));
+            return Err(nothing_here());
         }
     }
     Ok(())
 }
 
-pub(super) fn nothing_here() -> anyhow::Error {
-    Problem::new(anyhow!("tootstrap has not installed anything here yet"), "sudo tootstrap install").into()
+pub(super) fn nothing_here() -> Trouble {
+    let nothing = Problem::new(anyhow!("tootstrap has not installed anything here yet"), "begin with an installation");
+    Trouble { go_on: Some("sudo tootstrap install".into()), ..Trouble::refused(nothing) }
 }
 
 /// A refusal as an error.
 pub(super) fn refused(refusal: &Refusal) -> anyhow::Error {
-    anyhow!("this cannot be done, and nothing was changed:\n\n{refusal}")
+    anyhow!("this cannot be done:\n\n{refusal}")
 }
 
 /// The path of this program, for units that start it.

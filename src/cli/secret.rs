@@ -3,10 +3,12 @@
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use nix::sys::signal::{Signal, raise};
 use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::report::WithRemedy;
 
 /// No password is longer.
 const LONGEST: u64 = 4096;
@@ -16,7 +18,9 @@ pub(super) fn from_stdin(what: &str) -> anyhow::Result<SecretString> {
     let stdin = io::stdin();
     let (text, none) =
         if stdin.is_terminal() { (typed(what)?, "no secret was typed") } else { (read(stdin.lock())?, "standard input holds no secret") };
-    ensure!(!text.expose_secret().is_empty(), none);
+    if text.expose_secret().is_empty() {
+        return Err(anyhow!(none)).remedy("type or paste it when it is asked for, or give it through standard input or a file");
+    }
     Ok(text)
 }
 

@@ -60,7 +60,7 @@ impl Set {
         let system = prepare::machine();
         let given = settings::gather(Options::default(), SecretEnv::default(), None, &system).await.map_err(Trouble::refused)?;
         if !given.is_recorded() {
-            return Err(Trouble::refused(prepare::nothing_here()));
+            return Err(prepare::nothing_here());
         }
         match self.words.as_slice() {
             [] => {

@@ -12,7 +12,7 @@ use super::preview::{Preview, Silent};
 use super::progress::{self, Progress};
 use super::{lock, need_root, tell};
 use crate::host::Probe;
-use crate::report::{Outcome, awaited, journal};
+use crate::report::{Outcome, WIDTH, awaited, journal, wrap};
 use crate::resource::credentials;
 use crate::resource::docker::digests;
 use crate::run::Report;
@@ -101,7 +101,7 @@ fn exit(report: &Report) -> Exit {
 fn motd(site: &str, report: &Report) -> String {
     let wrong: Vec<_> = report.outcomes.iter().filter(|(_, outcome)| is_wrong(outcome)).map(|(id, _)| id.as_str()).collect();
     let waits = report.outcomes.iter().filter_map(|(_, outcome)| match outcome {
-        Outcome::Waiting { what, .. } => Some(format!("\n  waiting for {}", awaited(what))),
+        Outcome::Waiting { what, .. } => Some(format!("\n  waiting for {}", wrap(awaited(what), WIDTH - 4).join("\n    "))),
         _ => None,
     });
     let waits: String = waits.collect();

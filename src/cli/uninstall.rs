@@ -17,7 +17,7 @@ use crate::host::Probe;
 use crate::host::system::System;
 use crate::plan::Plan;
 use crate::plan::removal::{self, Deletion, Removal};
-use crate::report::{Events, Journal, Made, Redactor, Renderer, journal, made, render, wrap};
+use crate::report::{Events, Journal, Made, Problem, Redactor, Renderer, journal, made, render, wrap};
 use crate::resource::credentials;
 use crate::resource::mastodon::{DUMPS, FinalDump};
 use crate::run::{Engine, Mode, Report, Stop};
@@ -118,12 +118,12 @@ impl Uninstall {
                 ask(site, deletion.as_ref(), &mut input.lock(), &mut output.lock()).context("cannot ask on the terminal")?
             }
             None => {
-                let why =
-                    anyhow!("nothing was removed: there is no terminal to ask on. If it shall be: sudo tootstrap uninstall --yes {site}");
-                return Err(Trouble::refused(why));
+                let remedy = format!("if it shall be removed, say so on the command line: --yes {site}");
+                return Err(Trouble::refused(Problem::new(anyhow!("there is no terminal to ask on"), remedy)));
             }
         };
-        if said { Ok(()) } else { Err(Trouble::refused(anyhow!("nothing was removed: that is not the domain of this server, {site}"))) }
+        let remedy = format!("if it shall be removed, give its domain: {site}");
+        said.then_some(()).ok_or_else(|| Trouble::refused(Problem::new(anyhow!("that is not the domain of this server"), remedy)))
     }
 }
 
@@ -221,7 +221,7 @@ async fn kept(removal: &Removal, host: &dyn Probe) -> String {
         false
     });
     if is_there {
-        format!("\nThe last dump is in {path},\nwith all that brings the server back: sudo cat {path}/README.txt\n{LOST}")
+        format!("\nThe last dump is in {path}.\nHow it brings the server back:\n  sudo cat {path}/README.txt\n{LOST}")
     } else {
         format!(
             "\nThis run has kept no dump: there was no database any more, or an earlier run\nhad kept its last state already. Dumps are in {DUMPS}."

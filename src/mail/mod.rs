@@ -1,6 +1,7 @@
 //! Sending mail: which relays are known, what is wrong with one, what the sender's domain says about it, and a message that goes all the way.
 
 mod explain;
+pub mod failure;
 mod message;
 mod presets;
 mod sender;

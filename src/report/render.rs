@@ -27,7 +27,9 @@ pub trait Renderer: Send {
 /// Gives every event to every renderer until the stream ends. A renderer that fails (a closed pipe, a full disk) is dropped with a
 /// warning: the work goes on.
 pub async fn render(mut events: UnboundedReceiver<Event>, mut renderers: Vec<Box<dyn Renderer>>) {
-    let mut second = tokio::time::interval(Duration::from_secs(1));
+    const SECOND: Duration = Duration::from_secs(1);
+    // Not at once: what is told of the past comes first, and has times of its own.
+    let mut second = tokio::time::interval_at(tokio::time::Instant::now() + SECOND, SECOND);
     loop {
         tokio::select! {
             biased;

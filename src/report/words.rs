@@ -228,7 +228,8 @@ impl Endings {
         if self.preview {
             return self.rest_of_preview();
         }
-        let mut text = part("done", &format!("{} as wanted, and stay so", are(self.fine, "step")));
+        let stays = if self.fine == 1 { "stays" } else { "stay" };
+        let mut text = part("done", &format!("{} as wanted, and {stays} so", are(self.fine, "step")));
         if !self.blocked.is_empty() {
             let ids: Vec<_> = self.blocked.iter().map(|(id, _)| id.as_str()).collect();
             text += &part("not tried", &ids.join(", "));
@@ -357,7 +358,7 @@ FAILED docker/packages: packages docker-ce
                 E: Could not resolve host
   do        check the name servers in /etc/resolv.conf
 
-  done      1 step is as wanted, and stay so
+  done      1 step is as wanted, and stays so
   not tried docker/pull
   go on     sudo tootstrap install (what is done is not done again)
   details   /var/lib/tootstrap/journal.jsonl

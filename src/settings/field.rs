@@ -180,7 +180,7 @@ impl Refusal {
             }
         }
         let settings_only = !self.in_vain && self.problems.iter().all(|(field, _)| field.flag().is_some());
-        settings_only.then(|| format!("tootstrap install {}", flags.join(" ")))
+        settings_only.then(|| format!("sudo tootstrap install {}", flags.join(" ")))
     }
 }
 

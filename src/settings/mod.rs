@@ -25,6 +25,7 @@ pub(crate) use mail::why_unreachable;
 pub use options::{ImageOptions, Options, RepositoryOptions, Resolved, SmtpOptions};
 pub use record::{Handover, record};
 pub use resolve::{Accepted, resolve};
+pub(crate) use resolve::{sender, usual_sender};
 pub use sources::{ANSWERS, Given, RECORDED, SecretEnv, gather};
 pub use types::{ApiToken, DomainName, EmailAddress, OwnerName, UserName};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use secrecy::SecretString;
 
 use super::Options;
@@ -149,8 +149,8 @@ async fn read(path: &Path, probe: &dyn Probe) -> anyhow::Result<Option<Options>>
 async fn secret_file(path: &str, probe: &dyn Probe) -> anyhow::Result<SecretString> {
     match probe.read_text(Path::new(path)).await? {
         Some(text) if !text.trim().is_empty() => Ok(SecretString::from(text)),
-        Some(_) => bail!("{path} is empty, but should hold a secret"),
-        None => bail!("there is no file {path}, which should hold a secret"),
+        Some(_) => Err(anyhow!("{path} is empty, but should hold a secret")).remedy("write the secret into it, readable by root alone"),
+        None => Err(anyhow!("there is no file {path}, which should hold a secret")).remedy("give the path of a file with the secret in it"),
     }
 }
 

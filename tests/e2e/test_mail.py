@@ -102,6 +102,7 @@ def test_what_the_relay_says_to_sidekiq_is_told(installed: Bed, tootstrap: Produ
     refused = tootstrap.plain("mail", "test", "nobody-of-this-name@example.org")
     keep_text("mail_refused", "sudo tootstrap mail test nobody-of-this-name@example.org", refused.text)
     assert refused.status == 1 and "550" in refused.words and "User unknown" in refused.words, refused.text
+    assert "sudo tootstrap mail test ADDRESS" in refused.words and "done the relay is set" in refused.words, refused.text
     assert len(sent_by_mail_test(control)) == before + 1
     script = "REDISCLI_AUTH=$(sed -n 's/^requirepass //p' /etc/redis/redis.conf) exec redis-cli ZRANGE retry 0 -1"
     waiting = compose(installed.machine, "exec", "-T", "redis", "sh", "-c", script)

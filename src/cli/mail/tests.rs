@@ -56,7 +56,7 @@ fn what_is_not_said_is_refused_with_what_to_say() {
 fn what_is_missing_is_asked_for() {
     let asked = |mut set: Set, typed: &str, present: &str| {
         let mut shown = Vec::new();
-        set.interview(&toml::from_str(present).unwrap(), &mut Dialogue::new(typed.as_bytes(), &mut shown, false)).unwrap();
+        set.interview(&toml::from_str(present).unwrap(), "a.org", &mut Dialogue::new(typed.as_bytes(), &mut shown, false)).unwrap();
         (set, String::from_utf8(shown).unwrap())
     };
     let (answered, shown) = asked(set(None, None), "postmark\nkey\n\n", "from = 'a@b.org'");
@@ -64,12 +64,15 @@ fn what_is_missing_is_asked_for() {
         (answered.provider.as_deref(), answered.login.as_deref(), answered.from.as_deref(), answered.server),
         (Some("postmark"), Some("key"), Some("a@b.org"), None)
     );
-    assert!(shown.contains("fastmail / gmail") && shown.contains("Login there: the access key of an SMTP token"), "{shown}");
-    let (answered, _) = asked(set(None, None), "\nsmtp.example.org\n\n\n", "");
+    assert!(shown.contains("fastmail, gmail") && shown.contains("Login there (the access key of an SMTP token"), "{shown}");
+    let (answered, shown) = asked(set(None, None), "\nno name\nsmtp.example.org\n\nme\na@b c\n\n", "");
     assert_eq!(
-        (answered.provider, answered.server.as_deref(), answered.login, answered.from),
-        (None, Some("smtp.example.org"), None, None)
+        (answered.provider, answered.server.as_deref(), answered.login.as_deref(), answered.from.as_deref()),
+        (None, Some("smtp.example.org"), Some("me"), Some("Mastodon <notifications@a.org>"))
     );
+    for refused in ["\"no name\" ", "\"\" is no login", "\"a@b c\" "] {
+        assert!(shown.contains(refused), "{refused}: {shown}");
+    }
     let (answered, shown) = asked(Set { from: Some("a@b.org".into()), ..set(Some("sendgrid"), None) }, "", "");
     assert_eq!((answered.login, shown.as_str()), (None, ""));
 }
@@ -103,7 +106,7 @@ async fn the_dialogue_decides_and_its_refusal_has_five_parts() {
 
     let wrong = Smtp { password: "hunter23".into(), ..smtp.clone() };
     let setback = tried(&settings, &wrong, &to, &open(&[587]), &host).await.unwrap_err();
-    let text = crate::cli::complaint(&Trouble::refused(told(&setback)), "mail set");
+    let text = crate::cli::complaint(&Trouble::refused(told(&setback)), "sudo tootstrap mail set");
     for part in [
         "refuses the login \"me\"",
         "\n  why       it says: 535",
@@ -148,7 +151,8 @@ async fn the_senders_standing_is_told_with_a_line_to_copy() {
 #[test]
 fn the_fate_of_a_message_is_told() {
     let (_, smtp, to) = sample();
-    let shown = |fate: &Fate| setback(fate, &smtp, &to).map(|setback| crate::cli::complaint(&not_sent(&setback), "mail set"));
+    let shown =
+        |fate: &Fate| setback(fate, &smtp, &to).map(|setback| crate::cli::complaint(&not_sent(&setback), "sudo tootstrap mail set"));
     assert_eq!(shown(&Fate::Delivered), None);
     let failed = Fate::Failed { error: "Net::SMTPFatalError".into(), message: "550 no".into() };
     assert!(shown(&failed).unwrap().contains("\n  why       550 no (Net::SMTPFatalError)\n  done      "));

@@ -49,9 +49,19 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
     }
 
     pub(in crate::cli) fn parsed<T: FromStr<Err = String>>(&mut self, question: &str, present: Option<&str>) -> io::Result<Option<String>> {
+        self.checked(question, present, |answer| answer.parse::<T>().map(drop))
+    }
+
+    /// Asks until an answer passes.
+    pub(in crate::cli) fn checked(
+        &mut self,
+        question: &str,
+        present: Option<&str>,
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> io::Result<Option<String>> {
         while let Some(answer) = self.ask_with(question, present)? {
-            match answer.parse::<T>() {
-                Ok(_) => return Ok(Some(answer)),
+            match check(&answer) {
+                Ok(()) => return Ok(Some(answer)),
                 Err(problem) => self.say(&format!("  {answer:?} {problem}"))?,
             }
         }

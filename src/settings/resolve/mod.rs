@@ -271,7 +271,7 @@ impl Reading<'_> {
 
     /// What is written must be accepted when it is read again.
     fn default_sender(&mut self, site: &DomainName) -> Option<String> {
-        let from = format!("Mastodon <notifications@{site}>");
+        let from = usual_sender(site.as_str());
         let parsed = sender(&from);
         if let Err(problem) = &parsed {
             self.refusal.add(Field::SmtpFrom, format!("is missing, and {from:?} {problem}; give another sender"));
@@ -314,8 +314,13 @@ fn yes_or_no(text: &str) -> Result<bool, &'static str> {
     }
 }
 
+/// The sender where none is given.
+pub(crate) fn usual_sender(site: &str) -> String {
+    format!("Mastodon <notifications@{site}>")
+}
+
 /// `Name <address>` or an address.
-fn sender(text: &str) -> Result<String, String> {
+pub(crate) fn sender(text: &str) -> Result<String, String> {
     let text = text.trim();
     storable(text)?;
     match text.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) {

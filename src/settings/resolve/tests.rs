@@ -165,7 +165,7 @@ async fn a_password_that_no_file_can_carry_is_refused_without_showing_it() {
         let refusal = refused(&given, &machine()).await;
         let text = refusal.to_string();
         assert!(text.contains(&format!("--smtp-password-file: the password contains {why}")) && !text.contains("hunter"), "{text}");
-        assert_eq!(refusal.next_command().as_deref(), Some("tootstrap install --smtp-password-file FILE"));
+        assert_eq!(refusal.next_command().as_deref(), Some("sudo tootstrap install --smtp-password-file FILE"));
     }
 }
 
@@ -186,7 +186,7 @@ async fn all_problems_are_told_at_once_and_the_good_answers_are_kept() {
     assert!(!text.contains("abc"));
     assert_eq!(
         refusal.next_command().expect("a command"),
-        "tootstrap install --domain NAME --email ADDRESS --sudo-user NAME --linode-token-file FILE"
+        "sudo tootstrap install --domain NAME --email ADDRESS --sudo-user NAME --linode-token-file FILE"
     );
     given.smtp_password_is_new = true;
     let command = refused(&given, &machine()).await.next_command().expect("a command");
