@@ -79,6 +79,8 @@ get_program() {
 }
 
 main() {
+    # A shell that a signal ends does not clean up by itself.
+    trap 'exit 130' INT && trap 'exit 143' TERM HUP
     check_machine
     get_program
     # Through a pipe standard input is this script itself; questions go to the terminal, if there is one.
@@ -89,5 +91,5 @@ main() {
     exec "$PROGRAM" install "$@"
 }
 
-# A download that broke off runs nothing: only this line does.
-main "$@"
+# A download that broke off runs nothing: only this line does, and only if it is whole.
+{ main "$@"; }

@@ -51,20 +51,31 @@ fn the_stackscript_never_traces_and_closes_the_log_before_it_writes() {
 fn the_pipe_script_does_nothing_until_its_last_line() {
     let text = source("install.sh");
     assert!(text.starts_with("#!/bin/sh\n") && text.lines().count() < 100);
-    assert_eq!(text.lines().last(), Some("main \"$@\""));
+    assert_eq!(text.lines().last(), Some("{ main \"$@\"; }"));
     let mut in_function = false;
     for line in text.lines() {
         match line {
             _ if line.ends_with("() {") || line.contains("() { # ") => in_function = true,
             "}" => in_function = false,
             _ if in_function || line.is_empty() || line.starts_with('#') => {}
-            "set -eu" | "main \"$@\"" => {}
+            "set -eu" | "{ main \"$@\"; }" => {}
             _ => assert!(
                 line.split_once('=')
                     .is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '2' || c == '5' || c == '6')),
                 "{line}"
             ),
         }
+    }
+}
+
+#[test]
+fn cut_off_anywhere_at_its_end_the_pipe_script_runs_whole_or_not_at_all() {
+    let text = source("install.sh").replace("main() {\n", "main() {\n    echo \"ran $*\"\n    exit\n");
+    for cut in 0..20 {
+        let part = &text[..text.len() - cut];
+        let output = std::process::Command::new("sh").args(["-c", part, "sh", "--dry-run"]).output().expect("sh");
+        let said = String::from_utf8(output.stdout).expect("text");
+        assert!(said.is_empty() && cut > 0 || said == "ran --dry-run\n", "without the last {cut}: {said:?}");
     }
 }
 
@@ -114,6 +125,8 @@ fn cloud_init_says_plainly_why_nothing_was_installed() {
     let (well, said) = cloud_init("echo other >\"$2\"");
     assert!(!well && said.starts_with("tootstrap: the file from https://get.example/tootstrap-x86_64-linux-musl is not the right one"));
     assert!(said.contains(" done nothing was installed do take the newest") && said.contains(" go on sudo sh /run/"), "{said}");
+    // A signal: only that nothing is left, which is looked at for every one of these.
+    assert_eq!(cloud_init("kill -TERM $$; return 22"), (false, String::new()));
     let url = "https://get.example/tootstrap-x86_64-linux-musl";
     let (well, said) = cloud_init("return 22");
     assert!(
