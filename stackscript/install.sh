@@ -22,8 +22,9 @@ part() { # NAME TEXT
     printf '%s\n' "$2" | fold -s -w 66 | sed "1s/^/  $1/; 1!s/^/            /; s/ *$//" >&2
 }
 
-give_up() { # WHAT REMEDY
-    printf 'install.sh: %s\n' "$1" | fold -s -w 78 | sed 's/ *$//' >&2
+give_up() { # WHY REMEDY
+    echo 'install.sh: tootstrap could not be installed' >&2
+    part 'why       ' "$1"
     part 'done      ' 'nothing was installed'
     part 'do        ' "$2"
     part 'go on     ' 'the same command again'

@@ -37,8 +37,9 @@ part() { # NAME TEXT
     printf '%s\n' "$2" | fold -s -w 52 | sed "1s/^/  $1/; 1!s/^/            /" | tell
 }
 
-give_up() { # WHAT REMEDY
-    say "FAILED: $1"
+give_up() { # WHY REMEDY
+    say 'FAILED: tootstrap could not be installed'
+    part 'why       ' "$1"
     part 'done      ' 'nothing was installed, and nothing is lost if you rebuild'
     part 'do        ' "$2"
     part 'go on     ' "rebuild with the same form; or log in as root: curl -fsSL ${URL%/*}/install.sh | sh"

@@ -123,14 +123,22 @@ fn what_lies_in_run_is_given_to_a_shell() {
 fn cloud_init_says_plainly_why_nothing_was_installed() {
     assert_eq!(cloud_init("printf '#!/bin/sh\\necho installed\\n' >\"$2\""), (true, "installed".into()));
     let (well, said) = cloud_init("echo other >\"$2\"");
-    assert!(!well && said.starts_with("tootstrap: the file from https://get.example/tootstrap-x86_64-linux-musl is not the right one"));
+    assert!(
+        !well
+            && said.starts_with(
+                "tootstrap could not be installed why the file from https://get.example/tootstrap-x86_64-linux-musl is not the right one"
+            )
+    );
     assert!(said.contains(" done nothing was installed do take the newest") && said.contains(" go on sudo sh /run/"), "{said}");
     // A signal: only that nothing is left, which is looked at for every one of these.
     assert_eq!(cloud_init("kill -TERM $$; return 22"), (false, String::new()));
     let url = "https://get.example/tootstrap-x86_64-linux-musl";
     let (well, said) = cloud_init("return 22");
     assert!(
-        !well && said.starts_with(&format!("tootstrap: {url} could not be downloaded. done nothing was installed do see why")),
+        !well
+            && said.starts_with(&format!(
+                "tootstrap could not be installed why {url} could not be downloaded. done nothing was installed do see why"
+            )),
         "{said}"
     );
 }

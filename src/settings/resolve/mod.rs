@@ -251,7 +251,7 @@ impl Reading<'_> {
         let Some(server) = &options.server else {
             for (field, value) in others {
                 if let Some(value) = value {
-                    self.refusal.value(field, value, "needs a mail relay; give --smtp-server too");
+                    self.refusal.value(field, value, "needs a mail relay; give smtp.server (--smtp-server) too");
                 }
             }
             return None;

@@ -11,11 +11,11 @@ impl Reading<'_> {
         for name in [&options.mastodon, &options.streaming, &options.postgres, &options.redis, &options.caddy].into_iter().flatten() {
             self.refusal.check(Field::Images, name, reference(name));
         }
-        let version =
+        let given =
             options.mastodon_version.clone().or_else(|| options.mastodon.as_deref().and_then(tag)).unwrap_or(default.mastodon_version);
-        let version = if version.starts_with('v') { version } else { format!("v{version}") };
+        let version = if given.starts_with('v') { given.clone() } else { format!("v{given}") };
         if !is_version(&version) {
-            self.refusal.value(Field::Images, &version, "is no version of Mastodon; give one such as v4.7.4");
+            self.refusal.value(Field::Images, &given, "is no version of Mastodon; give one such as v4.7.4");
         }
         let tagged = |given: &Option<String>, name: &str| {
             let name = given.clone().unwrap_or_else(|| name.to_owned());

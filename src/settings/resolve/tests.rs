@@ -120,7 +120,7 @@ async fn every_bad_value_is_named_as_the_form_calls_it() {
         ("[smtp]\nserver = 'smtp.mail.org'\nlogin = 'x'\nfrom = \"o'neil@mail.org\"", "contains a single quote"),
         ("email = 'h{x}@mail.org'", "soa_email_address (--email): \"h{x}@mail.org\" contains `{` before the @"),
         ("owner_email = 'h`@mail.org'", "owner_email (--owner-email): \"h`@mail.org\" contains ``` before the @"),
-        ("[images]\nmastodon_version = 'latest'", "[images]: \"vlatest\" is no version"),
+        ("[images]\nmastodon_version = 'latest'", "[images]: \"latest\" is no version"),
         ("[images]\nredis = 'redis; reboot'", "[images]: \"redis; reboot\" contains ';'"),
         ("[images]\nmastodon_version = \"v4.7.4\\n\"", "is no version"),
         ("[images]\ncaddy = '--help'", "[images]: \"--help\" does not begin with a letter or digit"),
