@@ -28,10 +28,15 @@ impl Installing {
         Ok(Unsynced::read(host, &self.0).await?.is_some())
     }
 
-    /// Packages that were installed in a boot that ended before they were on the disk for certain.
+    /// Packages that were installed in a boot that ended before they were on the disk for certain, and those that it left half installed: no
+    /// other is configured before these are unpacked again.
     pub(super) async fn torn(&self, host: &dyn Probe) -> anyhow::Result<Vec<String>> {
         match Unsynced::read(host, &self.0).await? {
-            Some(begun) if begun.is_of_another_boot(host).await? => Ok(installed(host).await?.difference(&begun.names).cloned().collect()),
+            Some(begun) if begun.is_of_another_boot(host).await? => {
+                let mut torn = packages(host, HALF_INSTALLED).await?;
+                torn.extend(packages(host, INSTALLED).await?.difference(&begun.names).cloned());
+                Ok(torn.into_iter().collect())
+            }
             _ => Ok(Vec::new()),
         }
     }
@@ -40,7 +45,7 @@ impl Installing {
     pub(super) async fn begin(&self, host: &dyn Host) -> anyhow::Result<()> {
         let names = match Unsynced::read(host.probe(), &self.0).await? {
             Some(begun) => begun.names,
-            None => installed(host.probe()).await?,
+            None => packages(host.probe(), INSTALLED).await?,
         };
         Unsynced { boot: stamp::boot(host.probe()).await?, names }.write(host, &self.0).await
     }
@@ -51,12 +56,16 @@ impl Installing {
     }
 }
 
-/// Packages that dpkg takes for completely installed.
-async fn installed(host: &dyn Probe) -> anyhow::Result<BTreeSet<String>> {
+/// The second letter of dpkg's status abbreviations.
+const INSTALLED: char = 'i';
+const HALF_INSTALLED: char = 'H';
+
+/// Packages of which dpkg says so.
+async fn packages(host: &dyn Probe, status: char) -> anyhow::Result<BTreeSet<String>> {
     let query = Cmd::new("dpkg-query").args(["-W", "-f=${binary:Package}\\t${db:Status-Abbrev}\\n"]);
     let output = host.query(&query).await.context("cannot ask dpkg for its packages")?;
     // Nothing would count as installed before, and so everything as torn.
     ensure!(output.success(), "dpkg does not list its packages: {}", output.stderr.trim());
     let lines = output.stdout.lines().filter_map(|line| line.split_once('\t'));
-    Ok(lines.filter(|(_, status)| status.chars().nth(1) == Some('i')).map(|(name, _)| name.to_owned()).collect())
+    Ok(lines.filter(|(_, told)| told.chars().nth(1) == Some(status)).map(|(name, _)| name.to_owned()).collect())
 }

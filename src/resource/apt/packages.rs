@@ -343,6 +343,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_power_cut_left_half_installed_is_installed_again_first() {
+        let host = FakeHost::debian();
+        host.machine().place("/var/lib/apt/lists/deb.debian.org_debian_dists_bullseye_InRelease", crate::host::Kind::File, "", 0o644);
+        host.machine().install("sudo");
+        host.fail_next("run sync");
+        assert!(packages().apply(&host).await.is_err());
+        host.machine().place(stamp::BOOT, crate::host::Kind::File, "second\n", 0o444);
+        host.machine().apt.installed.insert("sudo".into(), "iHR");
+        let told = packages().check(&host).await.unwrap().changes;
+        assert_eq!(told[0].to_string(), "install again what a power cut may have torn: sudo ufw");
+        host.take_log();
+        let again = INSTALL.replace(" install ", " -o Dpkg::Options::=--force-confmiss install --reinstall ");
+        assert_eq!(converge(&host, &packages()).await, [&format!("{again} sudo ufw"), NOTE, SYNC, FORGET]);
+    }
+
+    #[tokio::test]
     async fn what_the_mirror_has_no_more_is_not_installed_again() {
         let host = FakeHost::debian();
         host.machine().place("/var/lib/apt/lists/deb.debian.org_debian_dists_bullseye_InRelease", crate::host::Kind::File, "", 0o644);
