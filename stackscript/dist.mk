@@ -11,8 +11,8 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 PROFILE ?= release
 BUILT = target/x86_64-unknown-linux-musl/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/tootstrap
 # The same binary wherever it is built: no path of this machine is in it.
-# A panic ends the program at once, so nothing unwinds: without the tables for it the binary is a tenth smaller.
-FLAGS = -Cforce-unwind-tables=no $(REMAPPED)
+# Addresses that are relative are written in the short form (RELR, which musl has known since 1.2.4): 200 kB less.
+FLAGS = -Clink-arg=-Wl,-z,pack-relative-relocs $(REMAPPED)
 REMAPPED = --remap-path-prefix=$(CURDIR)=tootstrap --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo
 
 .PHONY: dist

@@ -86,6 +86,11 @@ impl SudoUser {
 
     async fn make(&self, host: &dyn Host, uid: Option<u32>) -> anyhow::Result<Account> {
         let again = self.is_begun(host.probe()).await?;
+        let group = has_group(host.probe(), self.name.as_str()).await?;
+        if group && !again {
+            return Err(anyhow::anyhow!("cannot create user {name}: there is a group {name}, but no such user", name = self.name))
+                .remedy("choose another name for the sudo user, or remove that group if nobody needs it (groupdel)");
+        }
         // An account of that name that is gone took its keys and its file of credentials with it.
         stamp::remove(host, &self.keys_stamp()).await?;
         credentials::forget_sudo(host, &self.name).await?;
@@ -94,11 +99,10 @@ impl SudoUser {
         // The home will hold passwords and keys; Debian would let everybody look into it.
         let home = ["--create-home", "--key", "HOME_MODE=0700"];
         let useradd = Cmd::new("useradd").args(home).args(["--shell", "/bin/bash", "--groups", "sudo"]);
+        // Before the making was begun there was no such group, so this one is what was made of the account.
+        let useradd = if group { useradd.args(["--gid", self.name.as_str()]) } else { useradd };
         let useradd = uid.iter().fold(useradd, |useradd, uid| useradd.arg("--uid").arg(uid.to_string()));
-        host.run(&useradd.arg(self.name.as_str()))
-            .await
-            .with_context(|| format!("cannot create user {}", self.name))
-            .remedy("if a group has this name already, choose another name for the sudo user")?;
+        host.run(&useradd.arg(self.name.as_str())).await.with_context(|| format!("cannot create user {}", self.name))?;
         let account = host.account(self.name.as_str()).await?;
         let account = account.with_context(|| format!("user {} is not there although useradd succeeded", self.name))?;
         if again {
@@ -147,6 +151,11 @@ pub(crate) async fn shadow(host: &dyn Probe, name: &str) -> anyhow::Result<Strin
     let shadow = host.read_text(Path::new("/etc/shadow")).await?.unwrap_or_default();
     let field = shadow.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.split(':').next());
     Ok(field.unwrap_or_default().to_owned())
+}
+
+async fn has_group(host: &dyn Probe, name: &str) -> anyhow::Result<bool> {
+    let groups = host.read_text(Path::new("/etc/group")).await?.unwrap_or_default();
+    Ok(groups.lines().any(|line| line.split(':').next() == Some(name)))
 }
 
 /// A bare `!` or `*` is what useradd leaves; `passwd --lock` keeps the hash behind its `!`.
@@ -300,6 +309,20 @@ mod tests {
     async fn a_home_that_a_killed_useradd_left_empty_is_filled() {
         let host = machine(|m| m.place("/var/lib/tootstrap/stamps/user-alice", Kind::File, "begun by tootstrap\n", 0o644));
         assert_eq!(converge(&host, &alice()).await, [STAMP, USERADD, SKELETON, STAMP, "run chpasswd"]);
+    }
+
+    #[tokio::test]
+    async fn a_group_that_a_killed_useradd_left_is_the_accounts_and_no_other() {
+        let group = |m: &mut Machine| m.place("/etc/group", Kind::File, "root:x:0:\nalice:x:1000:\n", 0o644);
+        let host = machine(|m| {
+            group(m);
+            m.place("/var/lib/tootstrap/stamps/user-alice", Kind::File, "begun by tootstrap\n", 0o644);
+        });
+        let again = USERADD.replace("alice", "--gid alice alice");
+        assert_eq!(converge(&host, &alice()).await, [STAMP, again.as_str(), SKELETON, STAMP, "run chpasswd"]);
+        let host = machine(group);
+        let error = alice().apply(&host).await.unwrap_err();
+        assert!(error.to_string().contains("there is a group alice, but no such user") && host.take_log().is_empty(), "{error}");
     }
 
     #[tokio::test]

@@ -64,10 +64,10 @@ impl Machine {
 /// Simulates the programs.
 pub(super) fn programs(machine: &mut Machine, cmd: &Cmd) -> Option<Reply> {
     match cmd.argv().as_slice() {
-        ["useradd", "--create-home", "--key", "HOME_MODE=0700", "--shell", _, "--groups", groups, uid @ .., name] => {
-            let uid = match uid {
-                [] => machine.accounts.iter().map(|account| account.uid + 1).max().unwrap_or_default().max(1000),
-                ["--uid", uid] => uid.parse().ok()?,
+        ["useradd", "--create-home", "--key", "HOME_MODE=0700", "--shell", _, "--groups", groups, ids @ .., name] => {
+            let uid = match ids {
+                [] | ["--gid", _] => machine.accounts.iter().map(|account| account.uid + 1).max().unwrap_or_default().max(1000),
+                ["--uid", uid] | ["--gid", _, "--uid", uid] => uid.parse().ok()?,
                 _ => return None,
             };
             let groups: Vec<_> = groups.split(',').collect();
