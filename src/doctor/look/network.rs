@@ -1,15 +1,16 @@
-//! Names, clock, mail ports, and the site's answers.
+//! Names, clock, firewall, mail ports, and the site's answers.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use jiff::Timestamp;
 
-use super::super::{Clock, Mail, Seen, Web};
+use super::super::{Clock, Mail, Seen, Shut, Web};
 use super::ask;
 use crate::host::{Cmd, HostError, Method, Probe, Question, RecordType, Request};
 use crate::mail;
 use crate::settings::Settings;
+use crate::resource::shut_to_the_web;
 
 /// Whose answers carry the date. The second is asked without TLS, which fails where the clock is far off.
 const CLOCKS: [&str; 2] = ["https://acme-v02.api.letsencrypt.org/directory", "http://deb.debian.org/"];
@@ -21,19 +22,21 @@ pub(super) struct Network {
     resolver: Option<String>,
     clock: Clock,
     mail: Mail,
+    shut: Vec<Shut>,
     web: Web,
 }
 
 impl Network {
     pub(super) fn into_seen(self, seen: &mut Seen) {
-        (seen.resolver, seen.mail, seen.web) = (self.resolver, self.mail, self.web);
+        (seen.resolver, seen.shut, seen.mail, seen.web) = (self.resolver, self.shut, self.mail, self.web);
         (seen.clock.fast, seen.clock.against) = (self.clock.fast, self.clock.against);
     }
 }
 
 pub(super) async fn look(host: &dyn Probe, settings: Option<&Settings>, at: Timestamp) -> Network {
-    let (resolver, clock, mail, web) = tokio::join!(resolver(host), clock(host, at), mail_ports(host, settings), web(host, settings));
-    Network { resolver, clock, mail, web }
+    let (resolver, clock, shut, mail, web) =
+        tokio::join!(resolver(host), clock(host, at), shut(host, settings), mail_ports(host, settings), web(host, settings));
+    Network { resolver, clock, shut, mail, web }
 }
 
 /// Why names cannot be looked up.
@@ -64,6 +67,20 @@ async fn clock(host: &dyn Probe, at: Timestamp) -> Clock {
 }
 
 async fn mail_ports(host: &dyn Probe, settings: Option<&Settings>) -> Mail {
+/// What this machine's own firewall shuts, whoever set it up. A web server in front need not be on this machine.
+async fn shut(host: &dyn Probe, settings: Option<&Settings>) -> Vec<Shut> {
+    if settings.is_none_or(|settings| settings.behind_proxy) {
+        return Vec::new();
+    }
+    match shut_to_the_web(host).await {
+        Ok(ports) => ports.into_iter().map(|(port, rule)| Shut { port, rule }).collect(),
+        Err(error) => {
+            log::info!("a look was not possible: {error:#}");
+            Vec::new()
+        }
+    }
+}
+
     let relay = settings.and_then(|settings| settings.smtp.as_ref()).map(|smtp| (smtp.server.to_string(), smtp.port));
     let name = relay.as_ref().map_or(EXAMPLE_RELAY.to_owned(), |(server, _)| server.clone());
     let ports = mail::ports(&name, relay.as_ref().map(|(_, port)| *port), host).await;
