@@ -131,8 +131,8 @@ pub struct Mail {
     /// The site's relay with its port.
     pub relay: Option<(String, u16)>,
     /// Who was tried.
-    pub host: String,
-    /// Whether each port that was tried can be connected to. Empty: its name was not found.
+    pub hosts: Vec<String>,
+    /// Whether each port that was tried can be connected to, at one of them at least. Empty: their names were not found.
     pub ports: BTreeMap<u16, bool>,
 }
 

@@ -335,10 +335,14 @@ fn mail_ports(seen: &Seen) -> Vec<Sign> {
     if seen.mail.relay.is_some() || ports.values().all(|open| *open) {
         return Vec::new();
     }
-    let what = format!("at {} open: {}; closed: {}", seen.mail.host, mail::open(ports), mail::closed(ports));
-    let none = "ask your host to open one, 587 say; or look at a firewall on this machine that lets nothing out";
-    let remedy = ports.values().all(|open| !open).then(|| none.to_owned());
-    vec![Sign { what, remedy }]
+    let hosts = seen.mail.hosts.join(" and ");
+    if ports.values().any(|open| *open) {
+        return vec![format!("at {hosts} open: {}; closed: {}", mail::open(ports), mail::closed(ports)).into()];
+    }
+    vec![Sign {
+        what: format!("no relay that was asked ({hosts}) answers on any port: {}", mail::closed(ports)),
+        remedy: Some("ask your host to open one, 587 say; or look at a firewall on this machine that lets nothing out".into()),
+    }]
 }
 
 fn mail_blocked(seen: &Seen) -> Vec<Sign> {
@@ -358,11 +362,11 @@ fn wrong_answer(seen: &Seen, answer: Option<&Result<u16, String>>) -> Vec<Sign> 
     let repeats = |why: &str| HANDSHAKE.iter().any(|part| why.contains(part)) && !without_certificate(seen).is_empty();
     match answer {
         None | Some(Ok(200)) => Vec::new(),
+        Some(Err(why)) if repeats(why) => Vec::new(),
         Some(Ok(status)) => vec![format!("the answer has status {status}").into()],
         Some(Err(why)) => vec![why.as_str().into()],
     }
 }
-        Some(Err(why)) if repeats(why) => Vec::new(),
 
 fn outside_closed(seen: &Seen) -> Vec<Sign> {
     match (&seen.web.public, &seen.web.here) {

@@ -1,28 +1,29 @@
 //! Names, clock, firewall, mail ports, and the site's answers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::super::{Clock, Mail, Seen, Shut, Web};
 use super::ask;
 use crate::host::{Cmd, HostError, Method, Probe, Question, RecordType, Request};
 use crate::mail;
-use crate::settings::Settings;
 use crate::resource::shut_to_the_web;
+use crate::settings::Settings;
 
 /// Whose answers carry the date. The second is asked without TLS, which fails where the clock is far off.
 const CLOCKS: [&str; 2] = ["https://acme-v02.api.letsencrypt.org/directory", "http://deb.debian.org/"];
-/// A relay that listens on most ports of mail, tried where the site has none yet.
-const EXAMPLE_RELAY: &str = "smtp.mailgun.org";
+/// Relays that listen on most ports of mail, tried where the site has none yet: one of them alone may be down.
+const EXAMPLE_RELAYS: [&str; 2] = ["smtp.mailgun.org", "smtp.sendgrid.net"];
 
 /// What was seen of the network.
 pub(super) struct Network {
     resolver: Option<String>,
     clock: Clock,
-    mail: Mail,
     shut: Vec<Shut>,
+    mail: Mail,
     web: Web,
 }
 
@@ -66,7 +67,6 @@ async fn clock(host: &dyn Probe, at: Timestamp) -> Clock {
     Clock::default()
 }
 
-async fn mail_ports(host: &dyn Probe, settings: Option<&Settings>) -> Mail {
 /// What this machine's own firewall shuts, whoever set it up. A web server in front need not be on this machine.
 async fn shut(host: &dyn Probe, settings: Option<&Settings>) -> Vec<Shut> {
     if settings.is_none_or(|settings| settings.behind_proxy) {
@@ -81,10 +81,19 @@ async fn shut(host: &dyn Probe, settings: Option<&Settings>) -> Vec<Shut> {
     }
 }
 
+async fn mail_ports(host: &dyn Probe, settings: Option<&Settings>) -> Mail {
     let relay = settings.and_then(|settings| settings.smtp.as_ref()).map(|smtp| (smtp.server.to_string(), smtp.port));
-    let name = relay.as_ref().map_or(EXAMPLE_RELAY.to_owned(), |(server, _)| server.clone());
-    let ports = mail::ports(&name, relay.as_ref().map(|(_, port)| *port), host).await;
-    Mail { relay, host: name, ports }
+    let hosts = match &relay {
+        Some((server, _)) => vec![server.clone()],
+        None => EXAMPLE_RELAYS.map(String::from).to_vec(),
+    };
+    let also = relay.as_ref().map(|(_, port)| *port);
+    let tried = join_all(hosts.iter().map(|server| mail::ports(server, also, host))).await;
+    let mut ports = BTreeMap::new();
+    for (port, open) in tried.into_iter().flatten() {
+        *ports.entry(port).or_default() |= open;
+    }
+    Mail { relay, hosts, ports }
 }
 
 async fn addresses(host: &dyn Probe, name: &str, kind: RecordType) -> Vec<IpAddr> {

@@ -111,6 +111,25 @@ async fn a_broken_machine_shows_its_cause() {
 }
 
 #[tokio::test]
+async fn the_firewall_of_a_machine_behind_another_web_server_is_not_asked() {
+    let (host, settings) = well();
+    ufw(&mut host.machine(), &["allow 22/tcp"]);
+    assert!(look(&host, Some(&Settings { behind_proxy: true, ..settings })).await.shut.is_empty());
+}
+
+#[tokio::test]
+async fn a_port_of_mail_is_open_if_one_of_the_relays_that_are_asked_answers_on_it() {
+    let (host, settings) = well();
+    let settings = Settings { smtp: None, ..settings };
+    address(&mut host.machine(), "smtp.mailgun.org", "192.0.2.41");
+    address(&mut host.machine(), "smtp.sendgrid.net", "192.0.2.42");
+    host.machine().listening.extend([([192, 0, 2, 41], 2525), ([192, 0, 2, 42], 587)].map(SocketAddr::from));
+    let mail = look(&host, Some(&settings)).await.mail;
+    assert_eq!(mail.hosts, ["smtp.mailgun.org", "smtp.sendgrid.net"]);
+    assert_eq!(mail.ports, [(25, false), (465, false), (587, true), (2525, true)].into());
+}
+
+#[tokio::test]
 async fn a_bare_machine_can_be_looked_at_too() {
     let host = FakeHost::debian();
     let seen = look(&host, None).await;
