@@ -130,9 +130,9 @@ pub struct Clock {
 pub struct Mail {
     /// The site's relay with its port.
     pub relay: Option<(String, u16)>,
-    /// Who was tried.
+    /// Who was tried; whose name was not found was not.
     pub hosts: Vec<String>,
-    /// Whether each port that was tried can be connected to, at one of them at least. Empty: their names were not found.
+    /// Whether each port that was tried can be connected to, at one of them at least.
     pub ports: BTreeMap<u16, bool>,
 }
 

@@ -1,6 +1,6 @@
 //! Names, clock, firewall, mail ports, and the site's answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use futures_util::future::join_all;
@@ -88,12 +88,15 @@ async fn mail_ports(host: &dyn Probe, settings: Option<&Settings>) -> Mail {
         None => EXAMPLE_RELAYS.map(String::from).to_vec(),
     };
     let also = relay.as_ref().map(|(_, port)| *port);
-    let tried = join_all(hosts.iter().map(|server| mail::ports(server, also, host))).await;
-    let mut ports = BTreeMap::new();
-    for (port, open) in tried.into_iter().flatten() {
-        *ports.entry(port).or_default() |= open;
+    let tried = hosts.into_iter().map(|server| async move { (mail::ports(&server, also, host).await, server) });
+    let mut mail = Mail { relay, ..Mail::default() };
+    for (ports, server) in join_all(tried).await.into_iter().filter(|(ports, _)| !ports.is_empty()) {
+        mail.hosts.push(server);
+        for (port, open) in ports {
+            *mail.ports.entry(port).or_default() |= open;
+        }
     }
-    Mail { relay, hosts, ports }
+    mail
 }
 
 async fn addresses(host: &dyn Probe, name: &str, kind: RecordType) -> Vec<IpAddr> {

@@ -127,6 +127,8 @@ async fn a_port_of_mail_is_open_if_one_of_the_relays_that_are_asked_answers_on_i
     let mail = look(&host, Some(&settings)).await.mail;
     assert_eq!(mail.hosts, ["smtp.mailgun.org", "smtp.sendgrid.net"]);
     assert_eq!(mail.ports, [(25, false), (465, false), (587, true), (2525, true)].into());
+    host.machine().dns.remove("smtp.mailgun.org A");
+    assert_eq!(look(&host, Some(&settings)).await.mail.hosts, ["smtp.sendgrid.net"]);
 }
 
 #[tokio::test]
