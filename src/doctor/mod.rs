@@ -9,7 +9,7 @@ mod sharing;
 
 pub use look::look;
 pub use mask::Mask;
-pub use seen::{Clock, Container, Disk, Mail, Seen, Step, Tls, Web};
+pub use seen::{Clock, Container, Disk, Mail, Seen, Shut, Step, Tls, Web};
 pub use sharing::report;
 
 use serde::Serialize;

@@ -16,6 +16,8 @@ pub struct Seen {
     pub at: Timestamp,
     /// Name of the site. `None`: nothing is installed.
     pub site: Option<String>,
+    /// The site is behind a web server that is not ours.
+    pub behind_proxy: bool,
     /// What cannot be found out about the machine itself or its records, with what to do.
     pub troubles: Vec<(String, Option<String>)>,
     /// What comparing the machine with its record says, as `tootstrap status` does.
@@ -28,6 +30,8 @@ pub struct Seen {
     pub published: Vec<String>,
     /// Bridges of the project's networks that firewalld has in none of its zones.
     pub in_no_zone: Vec<String>,
+    /// Ports of the web that this machine's own firewall shuts.
+    pub shut: Vec<Shut>,
     /// What the containers said in the last half hour, by service.
     pub logs: BTreeMap<String, Vec<String>>,
     /// Errors of the certificate authority in Caddy's log of the last hours, newest first.
@@ -91,6 +95,15 @@ pub struct Container {
     pub memory_limit: u64,
 }
 
+/// A port that a firewall shuts.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shut {
+    /// As ufw writes it: `80/tcp`.
+    pub port: String,
+    /// The rule that shuts it. `None`: no rule lets everybody in.
+    pub rule: Option<String>,
+}
+
 /// A file system.
 #[derive(Clone, Debug, Serialize)]
 pub struct Disk {
@@ -117,9 +130,9 @@ pub struct Clock {
 pub struct Mail {
     /// The site's relay with its port.
     pub relay: Option<(String, u16)>,
-    /// Who was tried.
-    pub host: String,
-    /// Whether each port that was tried can be connected to. Empty: its name was not found.
+    /// Who was tried; whose name was not found was not.
+    pub hosts: Vec<String>,
+    /// Whether each port that was tried can be connected to, at one of them at least.
     pub ports: BTreeMap<u16, bool>,
 }
 

@@ -38,7 +38,7 @@ fn write(text: &mut String, seen: &Seen, findings: &[Finding]) -> std::fmt::Resu
         writeln!(text, "{name}: {} MB", bytes >> 20)?;
     }
     writeln!(text, "clock: {:?} s fast against {:?}, synchronized {:?}", seen.clock.fast, seen.clock.against, seen.clock.synchronized)?;
-    writeln!(text, "mail ports at {}: {:?}", seen.mail.host, seen.mail.ports)?;
+    writeln!(text, "mail ports at {}: {:?}", seen.mail.hosts.join(" and "), seen.mail.ports)?;
     writeln!(text, "web: {:?}", seen.web)?;
     writeln!(text, "certificate: {:?}", seen.tls)?;
     writeln!(text, "\n== Steps that are not as wanted")?;

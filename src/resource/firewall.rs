@@ -76,6 +76,23 @@ impl Firewall {
     }
 }
 
+/// Ports of the web that ufw shuts to the world, with the rule that does it. `None`: no rule speaks of them, and what no rule lets in stays
+/// out. Nothing, if ufw is not in force.
+///
+/// # Errors
+/// It cannot be asked.
+pub(crate) async fn shut_to_the_web(host: &dyn Probe) -> anyhow::Result<Vec<(String, Option<String>)>> {
+    let web = Firewall { ssh: Vec::new(), web: ["80/tcp", "443/tcp"].map(String::from).to_vec() };
+    let state = web.state(host).await?;
+    if !state.enabled {
+        return Ok(Vec::new());
+    }
+    let defaults = host.read_text(Path::new("/etc/default/ufw")).await?.unwrap_or_default();
+    let open = defaults.lines().any(|line| line.trim() == r#"DEFAULT_INPUT_POLICY="ACCEPT""#);
+    let unnamed = state.missing.into_iter().filter(|_| !open).map(|missing| (missing.port, None));
+    Ok(unnamed.chain(state.shut.into_iter().map(|(port, rule)| (port, Some(rule)))).collect())
+}
+
 /// Whether ufw's rules are loaded: what `ufw status` itself looks at, in a twentieth of the time.
 async fn in_force(host: &dyn Probe) -> anyhow::Result<bool> {
     if !has_chain(host, "iptables", "ufw-user-input").await? {
@@ -330,6 +347,32 @@ mod tests {
         assert!(firewall.check(&host).await.is_ok(), "without IPv6 there is nothing to be in force");
         host.machine().place("/etc/default/ufw", Kind::File, "IPV6=yes\n", 0o644);
         assert_eq!(firewall.check(&host).await.unwrap_err().to_string(), "ufw is in force for IPv4 only");
+    }
+
+    #[tokio::test]
+    async fn what_is_shut_to_the_web() {
+        let unnamed = |port: &str| (port.to_owned(), None);
+        let by = |port: &str, rule: &str| (port.to_owned(), Some(rule.to_owned()));
+        let refuses = r#"DEFAULT_INPUT_POLICY="DROP""#;
+        let cases = [
+            (true, refuses, vec!["allow 22/tcp"], vec![unnamed("80/tcp"), unnamed("443/tcp")]),
+            (true, refuses, vec!["allow 80/tcp", "deny 443"], vec![by("443/tcp", "deny 443")]),
+            (true, refuses, vec!["allow 'WWW Full'"], vec![]),
+            (true, refuses, vec!["allow from 192.0.2.1", "allow 443"], vec![unnamed("80/tcp")]),
+            (true, refuses, vec!["deny from 192.0.2.1", "allow 80", "allow 443"], vec![]),
+            (true, r#"DEFAULT_INPUT_POLICY="ACCEPT""#, vec!["allow 22/tcp", "deny 80"], vec![by("80/tcp", "deny 80")]),
+            (false, refuses, vec!["deny 80"], vec![]),
+        ];
+        for (active, defaults, rules, shut) in cases {
+            let host = FakeHost::debian();
+            assert!(shut_to_the_web(&host).await.unwrap().is_empty(), "there is no ufw");
+            host.machine().install("ufw");
+            host.machine().place("/etc/default", Kind::Directory, "", 0o755);
+            host.machine().place("/etc/default/ufw", Kind::File, defaults, 0o644);
+            host.machine().ufw.active = active;
+            host.machine().ufw.rules = rules.iter().map(ToString::to_string).collect();
+            assert_eq!(shut_to_the_web(&host).await.unwrap(), shut, "{rules:?}");
+        }
     }
 
     #[tokio::test]

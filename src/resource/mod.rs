@@ -38,6 +38,7 @@ pub use dns::{DnsRecord, DnsZone, Published, Wanted};
 pub use drift::{Change, Drift, Wait};
 pub use file::File;
 pub use firewall::Firewall;
+pub(crate) use firewall::shut_to_the_web;
 pub use hostname::Hostname;
 pub use once::{Once, Reload};
 pub use refusal::Refusal;

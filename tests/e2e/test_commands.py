@@ -41,6 +41,26 @@ def test_doctor_names_what_is_broken(installed: Bed, tootstrap: Product) -> None
     assert doctor(tootstrap)[0] == DONE
 
 
+#: What somebody does to a container, and what it is then.
+BROKEN = {
+    ("stop", "-t", "10", "db"): "container/stopped",
+    ("stop", "-t", "10", "caddy"): "container/stopped",
+    ("rm", "--stop", "--force", "streaming"): "container/missing",
+    ("pause", "web"): "container/paused",
+}
+
+
+def test_a_container_that_does_not_work_is_one_finding(installed: Bed, tootstrap: Product) -> None:
+    for words, cause in BROKEN.items():
+        compose(installed.machine, *words)
+        status, findings = doctor(tootstrap)
+        wrong = {name for name, finding in findings.items() if finding["grade"] == "wrong"}
+        assert (status, wrong) == (STEP_FAILED, {cause}), (words, findings)
+        repaired = tootstrap.install()
+        assert repaired.status == DONE, (words, repaired.explained())
+    assert doctor(tootstrap)[0] == DONE
+
+
 def test_the_report_can_be_shared(installed: Bed, tootstrap: Product) -> None:
     tootstrap.plain("doctor", "--report", "/root/report.txt")
     machine = installed.machine

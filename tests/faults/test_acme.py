@@ -83,7 +83,7 @@ CASES = {
         closed,
         opened,
         r"Let's Encrypt does not reach this machine under the name",
-        r"ports 80 and 443 must be open also in front of it .*by itself",
+        r"ports 80 and 443 must be open .*also in front of it .*by itself",
         "",
     ),
 }

@@ -56,28 +56,28 @@ pub static CAUSES: &[Cause] = &[
         |s| steps(s, |id| id.starts_with("dns/")),
         "sudo tootstrap install makes or names the records that are needed"),
     cause!("certificate/firewall", Wrong, "Let's Encrypt cannot connect to this machine: probably a firewall in front of it",
-        |s| authority(s, &["error:connection", "Timeout during connect", "Connection refused"]),
+        |s| if s.shut.is_empty() { authority(s, "certificate/firewall") } else { vec![] },
         "let TCP 80 and 443 (and UDP 443) in at your host: on Linode in Cloud Manager, Firewalls; then: sudo tootstrap install"),
     cause!("certificate/dns", Wrong, "Let's Encrypt does not find the site's name",
-        |s| authority(s, &["error:dns", "NXDOMAIN"]),
+        |s| authority(s, "certificate/dns"),
         "wait until the DNS records are known everywhere (up to an hour after a change); then: sudo tootstrap install"),
     cause!("certificate/caa", Wrong, "a CAA record of the domain forbids Let's Encrypt to issue certificates",
-        |s| authority(s, &["error:caa", "CAA record"]),
+        |s| authority(s, "certificate/caa"),
         "where the domain's DNS is managed, remove the CAA record or add: 0 issue \"letsencrypt.org\""),
     cause!("certificate/elsewhere", Wrong, "another machine answers for the site's name when Let's Encrypt asks",
-        |s| authority(s, &["error:unauthorized", "Invalid response from"]),
+        |s| authority(s, "certificate/elsewhere"),
         "remove DNS records that lead elsewhere (an old AAAA record, a proxy such as Cloudflare in front); then: sudo tootstrap install"),
     cause!("certificate/limit", Wrong, "Let's Encrypt has been asked too often and answers no more for some time",
-        |s| authority(s, &["rateLimited", "too many"]),
+        |s| authority(s, "certificate/limit"),
         "wait: the message says until when; Caddy then gets the certificate by itself"),
     cause!("certificate/missing", Wrong, "the site has no certificate that browsers trust",
-        |s| steps(s, |id| id == "edge/certificate"),
+        |s| if refusal(s).is_some() || !s.shut.is_empty() { vec![] } else { without_certificate(s) },
         "sudo tootstrap logs --since 1h caddy"),
     cause!("certificate/ending", Wrong, "the certificate ends soon and was not renewed",
         |s| s.tls.until.filter(|until| until.as_second() - s.at.as_second() < 7 * DAY).map(|until| format!("it ends at {until:.0}").into()).into_iter().collect(),
         "see why: sudo tootstrap logs --since 24h caddy; ports 80 and 443 must be open from outside"),
     cause!("proxy/wrong", Wrong, "the web server in front of Mastodon does not pass everything on",
-        |s| steps(s, |id| id == "edge/proxy"),
+        |s| if down(s, &["web", "streaming", "db", "redis"]) { vec![] } else { steps(s, |id| id == "edge/proxy") },
         "compare its configuration with those in /opt/mastodon/proxy; then: sudo tootstrap install"),
     cause!("ports/taken", Wrong, "another program has the ports of the web",
         |s| steps(s, |id| id == "edge/ports"),
@@ -85,6 +85,9 @@ pub static CAUSES: &[Cause] = &[
     cause!("firewall/here", Wrong, "the firewall of this machine is not as it should be",
         |s| steps(s, |id| id == "firewall/ufw"),
         "sudo tootstrap install"),
+    cause!("firewall/closed", Wrong, "the firewall of this machine does not let the world in on the ports of the web",
+        firewall_closed,
+        "sudo ufw allow 80/tcp; sudo ufw allow 443/tcp; sudo ufw allow 443/udp; then: sudo tootstrap install"),
     cause!("firewall/zones", Wrong, "firewalld keeps containers apart: a network of theirs is in none of its zones",
         |s| s.in_no_zone.iter().map(|bridge| Sign {
             what: format!("{bridge} is in no zone, so what goes over it is rejected (\"No route to host\")"),
@@ -101,17 +104,23 @@ pub static CAUSES: &[Cause] = &[
         |s| all(&s.published),
         "if it need not be, publish it on 127.0.0.1 only (ports: [\"127.0.0.1:...\"])"),
     cause!("container/memory", Wrong, "a container was killed because it used more memory than it may",
-        |s| containers(s, |c| c.out_of_memory, |c| format!("its limit is {} MB", c.memory_limit >> 20)),
+        |s| containers(s, |_, c| c.out_of_memory, |c| format!("its limit is {} MB", c.memory_limit >> 20)),
         "take a plan with more memory, then: sudo tootstrap install; a higher limit alone: mem_limit in /opt/mastodon/compose.override.yaml"),
     cause!("container/loop", Wrong, "a container ends and is started again and again",
-        |s| containers(s, |c| !c.out_of_memory && (c.state == "restarting" || (c.restarts >= 3 && c.age.is_some_and(|age| age < 600))),
+        |s| containers(s, |service, c| is_cause(s, service) && !c.out_of_memory && (c.state == "restarting" || (c.restarts >= 3 && c.age.is_some_and(|age| age < 600))),
             |c| format!("{} restarts, the last exit status was {}", c.restarts, c.exit_code)),
         "the last lines of its log say why; sudo tootstrap logs SERVICE shows more"),
     cause!("container/stopped", Wrong, "a container does not run",
-        |s| containers(s, |c| matches!(c.state.as_str(), "exited" | "dead" | "created" | "paused"), |c| format!("{}, exit status {}", c.state, c.exit_code)),
+        |s| containers(s, |_, c| matches!(c.state.as_str(), "exited" | "dead" | "created"), |c| format!("{}, exit status {}", c.state, c.exit_code)),
         "sudo tootstrap install starts it; sudo tootstrap logs SERVICE says why it ended"),
+    cause!("container/paused", Wrong, "a container is paused: it is there, but does nothing",
+        |s| containers(s, |_, c| c.state == "paused", |_| "paused, as with: docker pause".into()),
+        "sudo tootstrap install lets it go on"),
+    cause!("container/missing", Wrong, "a container is not there",
+        |s| missing(s).map(|service| format!("there is no container of {service}").into()).collect(),
+        "sudo tootstrap install makes it"),
     cause!("container/unhealthy", Wrong, "a container runs but does not do its work",
-        |s| containers(s, |c| c.state == "running" && c.health == "unhealthy", |_| "its health check fails".into()),
+        |s| containers(s, |service, c| is_cause(s, service) && c.state == "running" && c.health == "unhealthy", |_| "its health check fails".into()),
         "the last lines of its log say why; sudo tootstrap install restarts it"),
     cause!("database/space", Wrong, "a program had no room left to write",
         |s| [s.said("db", NO_SPACE), s.said("redis", NO_SPACE), s.said("web", NO_SPACE), s.said("sidekiq", NO_SPACE)].concat().into_iter().map(Sign::from).collect(),
@@ -153,10 +162,10 @@ pub static CAUSES: &[Cause] = &[
         |s| all(&s.not_writable),
         "sudo chown -R 991:991 /opt/mastodon/public/system"),
     cause!("web/silent", Wrong, "Mastodon does not answer on this machine",
-        |s| if down(s, &["web", "caddy"]) { vec![] } else { wrong_answer(s.web.here.as_ref()) },
+        |s| if down(s, &["web", "caddy", "db", "redis"]) { vec![] } else { wrong_answer(s, s.web.here.as_ref()) },
         "sudo tootstrap logs web caddy; sudo tootstrap install repairs what differs"),
     cause!("web/streaming", Wrong, "live updates do not work",
-        |s| if down(s, &["streaming", "caddy"]) { vec![] } else { wrong_answer(s.web.streaming.as_ref()) },
+        |s| if down(s, &["streaming", "caddy", "db", "redis"]) { vec![] } else { wrong_answer(s, s.web.streaming.as_ref()) },
         "sudo tootstrap logs streaming"),
     cause!("outside/closed", Wrong, "the site answers on this machine but not at its public name",
         outside_closed,
@@ -168,7 +177,7 @@ pub static CAUSES: &[Cause] = &[
         |s| s.last_run.iter().filter_map(|step| sign(&step.id, &step.outcome)).collect(),
         "sudo tootstrap install goes on"),
     cause!("drift", Wrong, "the machine is not as it is recorded",
-        |s| steps(s, |id| !(EXPLAINED.iter().any(|prefix| id.starts_with(prefix)) || CONTAINERS.contains(&id) && down(s, SERVICES))),
+        |s| steps(s, |id| !(EXPLAINED.iter().any(|prefix| id.starts_with(prefix)) || CONTAINERS.iter().any(|(step, of)| *step == id && down(s, of)))),
         "sudo tootstrap plan shows what differs, sudo tootstrap install repairs it"),
     cause!("version/newer", Note, "there is a newer Mastodon",
         |s| s.newer.iter().map(|version| version.as_str().into()).collect(),
@@ -183,9 +192,29 @@ pub static CAUSES: &[Cause] = &[
 
 /// Steps that have rows of their own.
 const EXPLAINED: [&str; 7] = ["dns/", "edge/certificate", "edge/proxy", "edge/ports", "firewall/ufw", "docker/ready", "docker/images"];
-/// Steps that differ if a container does not run, which has a row of its own.
-const CONTAINERS: [&str; 3] = ["app/stores", "app/services", "edge/caddy"];
-const SERVICES: &[&str] = &["db", "redis", "web", "streaming", "sidekiq", "caddy"];
+/// Steps that differ if one of these containers is in trouble, which has a row of its own.
+const CONTAINERS: [(&str, &[&str]); 6] = [
+    ("app/stores", STORES),
+    ("app/database", &["db"]),
+    ("app/owner", &["db"]),
+    ("app/services", WITHOUT_CADDY),
+    ("edge/caddy", &["caddy"]),
+    ("edge/loaded", &["caddy"]),
+];
+const SERVICES: [&str; 6] = ["db", "redis", "web", "streaming", "sidekiq", "caddy"];
+const STORES: &[&str] = &["db", "redis"];
+const WITHOUT_CADDY: &[&str] = &["db", "redis", "web", "streaming", "sidekiq"];
+/// What the certificate authority says, by the row that it belongs to; the first that fits counts. Whoever could not connect says so with
+/// `unauthorized` too.
+const REFUSALS: [(&str, &[&str]); 5] = [
+    ("certificate/limit", &["rateLimited", "too many"]),
+    ("certificate/dns", &["error:dns", "NXDOMAIN"]),
+    ("certificate/caa", &["error:caa", "CAA record"]),
+    ("certificate/firewall", &["error:connection", "Failed to connect", "Connection refused", "Timeout", "timed out", "i/o timeout"]),
+    ("certificate/elsewhere", &["error:unauthorized", "Invalid response from"]),
+];
+/// What is said where no connection over TLS comes about.
+const HANDSHAKE: [&str; 3] = ["fatal alert", "certificate", "handshake"];
 const NO_SPACE: &[&str] = &["No space left on device", "ENOSPC"];
 const REDIS_FULL: &[&str] = &["OOM command not allowed"];
 
@@ -234,20 +263,59 @@ fn sign(id: &str, outcome: &Outcome) -> Option<Sign> {
     }
 }
 
-/// The newest error of the certificate authority that says so. With a good certificate old errors mean nothing.
-fn authority(seen: &Seen, parts: &[&str]) -> Vec<Sign> {
-    if seen.step("edge/certificate").is_none_or(|outcome| *outcome == Outcome::Unchanged) {
+/// How the certificate is missing. Without Caddy nobody can serve it, which is no fault of the certificate's.
+fn without_certificate(seen: &Seen) -> Vec<Sign> {
+    if down(seen, &["caddy"]) { Vec::new() } else { steps(seen, |id| id == "edge/certificate") }
+}
+
+/// The newest error of the certificate authority that a row knows, with that row. With a good certificate old errors mean nothing.
+fn refusal(seen: &Seen) -> Option<(&'static str, &str)> {
+    if seen.step("edge/certificate").is_none_or(|outcome| *outcome == Outcome::Unchanged) || down(seen, &["caddy"]) {
+        return None;
+    }
+    let row = |line: &str| REFUSALS.iter().find(|(_, parts)| parts.iter().any(|part| line.contains(part))).map(|(row, _)| *row);
+    seen.authority.iter().find_map(|line| Some((row(line)?, line.as_str())))
+}
+
+fn authority(seen: &Seen, of: &str) -> Vec<Sign> {
+    refusal(seen).filter(|(row, _)| *row == of).map(|(_, line)| line.into()).into_iter().collect()
+}
+
+/// What the step of the firewall does not say already.
+fn firewall_closed(seen: &Seen) -> Vec<Sign> {
+    if !steps(seen, |id| id == "firewall/ufw").is_empty() {
         return Vec::new();
     }
-    let newest = seen.authority.iter().find(|line| parts.iter().any(|part| line.contains(part)));
-    newest.map(|line| line.as_str().into()).into_iter().collect()
+    let sign = |shut: &super::Shut| match &shut.rule {
+        None => format!("{}: ufw is in force, and no rule lets everybody in", shut.port).into(),
+        Some(rule) => Sign {
+            what: format!("{}: ufw has the rule `{rule}`", shut.port),
+            remedy: Some(format!(
+                "if the rule is not wanted: sudo ufw delete {rule}; sudo ufw allow {}; then: sudo tootstrap install",
+                shut.port
+            )),
+        },
+    };
+    seen.shut.iter().map(sign).collect()
+}
+
+/// Services without a container, on a machine where there are others.
+fn missing(seen: &Seen) -> impl Iterator<Item = &'static str> {
+    let is_installed = seen.site.is_some() && !seen.containers.is_empty();
+    let is_missing = move |service: &&str| !(seen.containers.contains_key(*service) || *service == "caddy" && seen.behind_proxy);
+    SERVICES.into_iter().filter(move |_| is_installed).filter(is_missing)
+}
+
+/// Whether its trouble does not only follow from that of a store.
+fn is_cause(seen: &Seen, service: &str) -> bool {
+    STORES.contains(&service) || service == "caddy" || !down(seen, STORES)
 }
 
 /// Containers of which this is so, with the end of their logs.
-fn containers(seen: &Seen, is_so: fn(&super::Container) -> bool, how: fn(&super::Container) -> String) -> Vec<Sign> {
+fn containers(seen: &Seen, is_so: impl Fn(&str, &super::Container) -> bool, how: fn(&super::Container) -> String) -> Vec<Sign> {
     const LINES: usize = 4;
     let mut signs = Vec::new();
-    for (service, container) in seen.containers.iter().filter(|(_, container)| is_so(container)) {
+    for (service, container) in seen.containers.iter().filter(|(service, container)| is_so(service, container)) {
         signs.push(format!("{service}: {}", how(container)).into());
         let log = seen.logs.get(service).map(Vec::as_slice).unwrap_or_default();
         signs.extend(log[log.len().saturating_sub(LINES)..].iter().map(|line| Sign::from(format!("{service} | {line}"))));
@@ -255,9 +323,11 @@ fn containers(seen: &Seen, is_so: fn(&super::Container) -> bool, how: fn(&super:
     signs
 }
 
-/// Whether a container of these does not run, which explains what else is seen.
+/// Whether a container of these does not do its work, which explains what else is seen.
 fn down(seen: &Seen, services: &[&str]) -> bool {
-    services.iter().any(|service| seen.containers.get(*service).is_some_and(|container| container.state != "running"))
+    let in_trouble = |container: &super::Container| container.state != "running" || container.health == "unhealthy";
+    missing(seen).any(|service| services.contains(&service))
+        || services.iter().any(|service| seen.containers.get(*service).is_some_and(in_trouble))
 }
 
 fn mail_ports(seen: &Seen) -> Vec<Sign> {
@@ -265,10 +335,14 @@ fn mail_ports(seen: &Seen) -> Vec<Sign> {
     if seen.mail.relay.is_some() || ports.values().all(|open| *open) {
         return Vec::new();
     }
-    let what = format!("at {} open: {}; closed: {}", seen.mail.host, mail::open(ports), mail::closed(ports));
-    let none = "ask your host to open one, 587 say; or look at a firewall on this machine that lets nothing out";
-    let remedy = ports.values().all(|open| !open).then(|| none.to_owned());
-    vec![Sign { what, remedy }]
+    let hosts = seen.mail.hosts.join(" and ");
+    if ports.values().any(|open| *open) {
+        return vec![format!("at {hosts} open: {}; closed: {}", mail::open(ports), mail::closed(ports)).into()];
+    }
+    vec![Sign {
+        what: format!("no relay that was asked ({hosts}) answers on any port: {}", mail::closed(ports)),
+        remedy: Some("ask your host to open one, 587 say; or look at a firewall on this machine that lets nothing out".into()),
+    }]
 }
 
 fn mail_blocked(seen: &Seen) -> Vec<Sign> {
@@ -283,9 +357,12 @@ fn mail_blocked(seen: &Seen) -> Vec<Sign> {
     }]
 }
 
-fn wrong_answer(answer: Option<&Result<u16, String>>) -> Vec<Sign> {
+/// Where there is no certificate, everything that is asked over TLS only repeats that.
+fn wrong_answer(seen: &Seen, answer: Option<&Result<u16, String>>) -> Vec<Sign> {
+    let repeats = |why: &str| HANDSHAKE.iter().any(|part| why.contains(part)) && !without_certificate(seen).is_empty();
     match answer {
         None | Some(Ok(200)) => Vec::new(),
+        Some(Err(why)) if repeats(why) => Vec::new(),
         Some(Ok(status)) => vec![format!("the answer has status {status}").into()],
         Some(Err(why)) => vec![why.as_str().into()],
     }
@@ -293,7 +370,7 @@ fn wrong_answer(answer: Option<&Result<u16, String>>) -> Vec<Sign> {
 
 fn outside_closed(seen: &Seen) -> Vec<Sign> {
     match (&seen.web.public, &seen.web.here) {
-        (Some(Err(why)), Some(Ok(200))) if !seen.web.own_address => vec![why.as_str().into()],
+        (Some(Err(why)), Some(Ok(200))) if !seen.web.own_address && seen.shut.is_empty() => vec![why.as_str().into()],
         _ => Vec::new(),
     }
 }

@@ -20,7 +20,9 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Looks at the machine and its surroundings. `settings`: what is installed, if anything is. What comparing the machine with its record says
 /// (`steps`, `last_run`) is for the caller to add.
 pub async fn look(host: &dyn Probe, settings: Option<&Settings>) -> Seen {
-    let mut seen = Seen { at: Timestamp::now(), site: settings.map(|settings| settings.site.to_string()), ..Seen::default() };
+    let site = settings.map(|settings| settings.site.to_string());
+    let behind_proxy = settings.is_some_and(|settings| settings.behind_proxy);
+    let mut seen = Seen { at: Timestamp::now(), site, behind_proxy, ..Seen::default() };
     let (system, containers, network) =
         tokio::join!(system::look(host, settings), containers::look(host, seen.at), network::look(host, settings, seen.at));
     system.into_seen(&mut seen);

@@ -1,39 +1,43 @@
-//! Names, clock, mail ports, and the site's answers.
+//! Names, clock, firewall, mail ports, and the site's answers.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::super::{Clock, Mail, Seen, Web};
+use super::super::{Clock, Mail, Seen, Shut, Web};
 use super::ask;
 use crate::host::{Cmd, HostError, Method, Probe, Question, RecordType, Request};
 use crate::mail;
+use crate::resource::shut_to_the_web;
 use crate::settings::Settings;
 
 /// Whose answers carry the date. The second is asked without TLS, which fails where the clock is far off.
 const CLOCKS: [&str; 2] = ["https://acme-v02.api.letsencrypt.org/directory", "http://deb.debian.org/"];
-/// A relay that listens on most ports of mail, tried where the site has none yet.
-const EXAMPLE_RELAY: &str = "smtp.mailgun.org";
+/// Relays that listen on most ports of mail, tried where the site has none yet: one of them alone may be down.
+const EXAMPLE_RELAYS: [&str; 2] = ["smtp.mailgun.org", "smtp.sendgrid.net"];
 
 /// What was seen of the network.
 pub(super) struct Network {
     resolver: Option<String>,
     clock: Clock,
+    shut: Vec<Shut>,
     mail: Mail,
     web: Web,
 }
 
 impl Network {
     pub(super) fn into_seen(self, seen: &mut Seen) {
-        (seen.resolver, seen.mail, seen.web) = (self.resolver, self.mail, self.web);
+        (seen.resolver, seen.shut, seen.mail, seen.web) = (self.resolver, self.shut, self.mail, self.web);
         (seen.clock.fast, seen.clock.against) = (self.clock.fast, self.clock.against);
     }
 }
 
 pub(super) async fn look(host: &dyn Probe, settings: Option<&Settings>, at: Timestamp) -> Network {
-    let (resolver, clock, mail, web) = tokio::join!(resolver(host), clock(host, at), mail_ports(host, settings), web(host, settings));
-    Network { resolver, clock, mail, web }
+    let (resolver, clock, shut, mail, web) =
+        tokio::join!(resolver(host), clock(host, at), shut(host, settings), mail_ports(host, settings), web(host, settings));
+    Network { resolver, clock, shut, mail, web }
 }
 
 /// Why names cannot be looked up.
@@ -63,11 +67,36 @@ async fn clock(host: &dyn Probe, at: Timestamp) -> Clock {
     Clock::default()
 }
 
+/// What this machine's own firewall shuts, whoever set it up. A web server in front need not be on this machine.
+async fn shut(host: &dyn Probe, settings: Option<&Settings>) -> Vec<Shut> {
+    if settings.is_none_or(|settings| settings.behind_proxy) {
+        return Vec::new();
+    }
+    match shut_to_the_web(host).await {
+        Ok(ports) => ports.into_iter().map(|(port, rule)| Shut { port, rule }).collect(),
+        Err(error) => {
+            log::info!("a look was not possible: {error:#}");
+            Vec::new()
+        }
+    }
+}
+
 async fn mail_ports(host: &dyn Probe, settings: Option<&Settings>) -> Mail {
     let relay = settings.and_then(|settings| settings.smtp.as_ref()).map(|smtp| (smtp.server.to_string(), smtp.port));
-    let name = relay.as_ref().map_or(EXAMPLE_RELAY.to_owned(), |(server, _)| server.clone());
-    let ports = mail::ports(&name, relay.as_ref().map(|(_, port)| *port), host).await;
-    Mail { relay, host: name, ports }
+    let hosts = match &relay {
+        Some((server, _)) => vec![server.clone()],
+        None => EXAMPLE_RELAYS.map(String::from).to_vec(),
+    };
+    let also = relay.as_ref().map(|(_, port)| *port);
+    let tried = hosts.into_iter().map(|server| async move { (mail::ports(&server, also, host).await, server) });
+    let mut mail = Mail { relay, ..Mail::default() };
+    for (ports, server) in join_all(tried).await.into_iter().filter(|(ports, _)| !ports.is_empty()) {
+        mail.hosts.push(server);
+        for (port, open) in ports {
+            *mail.ports.entry(port).or_default() |= open;
+        }
+    }
+    mail
 }
 
 async fn addresses(host: &dyn Probe, name: &str, kind: RecordType) -> Vec<IpAddr> {

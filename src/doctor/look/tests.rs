@@ -55,6 +55,12 @@ async fn causes(break_it: impl Fn(&mut Machine)) -> (BTreeSet<&'static str>, See
     (diagnose(&seen).iter().map(|finding| finding.name).collect(), seen)
 }
 
+fn ufw(machine: &mut Machine, rules: &[&str]) {
+    machine.install("ufw");
+    machine.ufw.active = true;
+    machine.ufw.rules = rules.iter().map(ToString::to_string).collect();
+}
+
 type Break = fn(&mut Machine);
 
 #[rustfmt::skip]
@@ -71,6 +77,8 @@ const TABLE: &[(Break, &[&str])] = &[
     (|m| _ = m.listening.remove(&SocketAddr::from(([192, 0, 2, 30], 587))), &["mail/blocked"]),
     (|m| m.docker.containers.get_mut("web").unwrap().health = "(unhealthy)", &["container/unhealthy"]),
     (|m| m.docker.containers.get_mut("streaming").unwrap().state = "exited", &["container/stopped"]),
+    (|m| m.docker.containers.get_mut("web").unwrap().state = "paused", &["container/paused"]),
+    (|m| _ = m.docker.containers.remove("caddy"), &["container/missing"]),
     (|m| _ = m.inspection.fared.insert("db".into(), (9, false, "2999-01-01T00:00:00Z")), &["container/loop"]),
     (|m| _ = m.inspection.fared.insert("web".into(), (1, true, "2026-01-01T00:00:00Z")), &["container/memory"]),
     (|m| m.place("/sys/fs/cgroup/system.slice/docker-web-id.scope/memory.events", Kind::File, "oom 1\noom_kill 2\n", 0o444), &["container/memory"]),
@@ -80,6 +88,8 @@ const TABLE: &[(Break, &[&str])] = &[
     (|m| { m.docker.networks.push("mastodon_inside".into()); m.programs.insert("firewall-cmd".into()); }, &["firewall/zones"]),
     (|m| { m.docker.networks.push("mastodon_outside".into()); m.programs.insert("firewall-cmd".into()); }, &[]),
     (|m| m.docker.networks.push("mastodon_inside".into()), &[]),
+    (|m| ufw(m, &["allow 22/tcp"]), &["firewall/closed"]),
+    (|m| ufw(m, &["allow 22/tcp", "allow 80/tcp", "allow 443"]), &[]),
     (|m| m.docker.certificates.clear(), &["web/silent"]),
     (|m| m.inspection.own = vec!["203.0.113.10".parse().unwrap()], &["outside/unknown"]),
     (|m| m.place("/opt/mastodon/public/system/accounts", Kind::Directory, "", 0o755), &["media/not-writable"]),
@@ -98,6 +108,27 @@ async fn a_broken_machine_shows_its_cause() {
         let (found, seen) = causes(break_it).await;
         assert_eq!(found, expected.iter().copied().collect(), "line {number} of the table: {seen:?}");
     }
+}
+
+#[tokio::test]
+async fn the_firewall_of_a_machine_behind_another_web_server_is_not_asked() {
+    let (host, settings) = well();
+    ufw(&mut host.machine(), &["allow 22/tcp"]);
+    assert!(look(&host, Some(&Settings { behind_proxy: true, ..settings })).await.shut.is_empty());
+}
+
+#[tokio::test]
+async fn a_port_of_mail_is_open_if_one_of_the_relays_that_are_asked_answers_on_it() {
+    let (host, settings) = well();
+    let settings = Settings { smtp: None, ..settings };
+    address(&mut host.machine(), "smtp.mailgun.org", "192.0.2.41");
+    address(&mut host.machine(), "smtp.sendgrid.net", "192.0.2.42");
+    host.machine().listening.extend([([192, 0, 2, 41], 2525), ([192, 0, 2, 42], 587)].map(SocketAddr::from));
+    let mail = look(&host, Some(&settings)).await.mail;
+    assert_eq!(mail.hosts, ["smtp.mailgun.org", "smtp.sendgrid.net"]);
+    assert_eq!(mail.ports, [(25, false), (465, false), (587, true), (2525, true)].into());
+    host.machine().dns.remove("smtp.mailgun.org A");
+    assert_eq!(look(&host, Some(&settings)).await.mail.hosts, ["smtp.sendgrid.net"]);
 }
 
 #[tokio::test]

@@ -39,6 +39,9 @@ pub(crate) type Site = fn(&mut Machine, &Request) -> Option<Response>;
 /// A site's answer that never arrives, though the site has done what it was asked.
 pub(crate) const LOST: Response = Response { status: 0, headers: Vec::new(), body: Vec::new() };
 
+/// A site that does not let the connection over TLS come about.
+pub(crate) const NO_TLS: Response = Response { status: 1, headers: Vec::new(), body: Vec::new() };
+
 /// What a simulated program did.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reply {
@@ -200,11 +203,14 @@ impl FakeHost {
             .iter()
             .find_map(|site| site(machine, request))
             .ok_or_else(|| HostError::Refused(format!("the fake host does not know {:?} {}", request.method, request.url)))?;
-        if response.status == LOST.status {
-            let (url, reason) = (request.url.clone(), "timed out".into());
-            return Err(HostError::Http { url, reason, perhaps_done: true, untrusted: false });
+        let lost = |reason: &str, perhaps_done| {
+            Err(HostError::Http { url: request.url.clone(), reason: reason.into(), perhaps_done, untrusted: false })
+        };
+        match response.status {
+            status if status == LOST.status => lost("timed out", true),
+            status if status == NO_TLS.status => lost("received fatal alert: InternalError", false),
+            _ => Ok(response),
         }
-        Ok(response)
     }
 }
 

@@ -209,6 +209,7 @@ enum Condition {
     Missing,
     Outdated,
     Stopped,
+    Paused,
     Unhealthy,
     Starting,
     Good,
@@ -220,6 +221,7 @@ impl From<&Container> for Condition {
             "running" if container.status.contains("(unhealthy)") => Self::Unhealthy,
             "running" if container.status.contains("(health: starting)") => Self::Starting,
             "running" => Self::Good,
+            "paused" => Self::Paused,
             _ => Self::Stopped,
         }
     }
@@ -286,6 +288,7 @@ impl Resource for Services {
                 Condition::Missing => drift.push_do(format!("create container {name}")),
                 Condition::Outdated => drift.push_do(format!("replace container {name}: its definition has changed")),
                 Condition::Stopped => drift.push_do(format!("start container {name}")),
+                Condition::Paused => drift.push_do(format!("let container {name} go on: it is paused")),
                 Condition::Unhealthy => drift.push_do(format!("restart container {name}: it is unhealthy")),
                 Condition::Starting => starting.push(name),
                 Condition::Good => {}
@@ -301,10 +304,13 @@ impl Resource for Services {
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let containers = containers(host.probe()).await?;
-        let is_unhealthy = |name: &&&str| containers.get(**name).is_some_and(|found| Condition::from(found) == Condition::Unhealthy);
-        let unhealthy: Vec<_> = self.names.iter().filter(is_unhealthy).copied().collect();
-        if !unhealthy.is_empty() {
-            host.run(&compose().arg("restart").args(unhealthy)).await?;
+        // What is paused cannot be started, also if it shall be replaced.
+        for (word, condition) in [("unpause", Condition::Paused), ("restart", Condition::Unhealthy)] {
+            let is_so = |name: &&&str| containers.get(**name).is_some_and(|found| Condition::from(found) == condition);
+            let names: Vec<_> = self.names.iter().filter(is_so).copied().collect();
+            if !names.is_empty() {
+                host.run(&compose().arg(word).args(names)).await?;
+            }
         }
         self.start(host).await?;
         let (healthy, remembered) = tokio::join!(self.become_healthy(host), self.remember(host));

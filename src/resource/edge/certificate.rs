@@ -44,8 +44,8 @@ impl Certificate {
         for name in &self.names {
             let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 443));
             match host.get(&Request::new(Method::Get, format!("https://{name}/health")).connect_to(here)).await {
-                // Whatever the status: the handshake succeeded.
-                Ok(_) => {}
+                // Whatever the answer, and if none comes: the request was sent, so the handshake succeeded.
+                Ok(_) | Err(HostError::Http { perhaps_done: true, .. }) => {}
                 Err(HostError::Http { .. }) => missing.push(name),
                 Err(error) => return Err(error.into()),
             }
@@ -111,6 +111,16 @@ mod tests {
 
     fn certificate() -> Certificate {
         Certificate::new(vec!["social.fedi-test.org".parse().unwrap(), "www.social.fedi-test.org".parse().unwrap()])
+    }
+
+    #[tokio::test]
+    async fn a_mastodon_that_does_not_answer_is_no_missing_certificate() {
+        let host = FakeHost::debian();
+        host.machine().run_mastodon_containers();
+        let names = ["social.fedi-test.org", "www.social.fedi-test.org"].map(String::from);
+        host.machine().docker.certificates.extend(names);
+        host.machine().docker.containers.get_mut("web").unwrap().state = "paused";
+        assert!(certificate().check(&host).await.unwrap().is_empty());
     }
 
     /// What Caddy logs when an attempt for that name has failed.

@@ -6,7 +6,7 @@ use std::fmt;
 use anyhow::{anyhow, ensure};
 use async_trait::async_trait;
 
-use super::super::docker::{api, installed, running};
+use super::super::docker::{api, installed};
 use super::super::{Drift, Resource};
 use crate::host::{Cmd, Probe};
 use crate::report::WithRemedy;
@@ -69,7 +69,7 @@ impl Resource for Ports {
         for Taken { port, by } in by_processes(host).await? {
             match &by {
                 Taker::Process { program, .. } if program == "docker-proxy" && published.contains(&port) => {}
-                Taker::Process { program, .. } if program == "caddy" && our_caddy_runs(host).await? => {}
+                Taker::Process { program, .. } if program == "caddy" && our_caddy_is_up(host).await? => {}
                 _ => taken.push(Taken { port, by }),
             }
         }
@@ -118,11 +118,13 @@ fn listener(line: &str) -> Option<Taken> {
     Some(Taken { port, by: Taker::Process { program, id: id.unwrap_or_else(|| "unknown".into()) } })
 }
 
-async fn our_caddy_runs(host: &dyn Probe) -> anyhow::Result<bool> {
+/// One that is paused keeps the ports.
+async fn our_caddy_is_up(host: &dyn Probe) -> anyhow::Result<bool> {
     if !installed(host).await {
         return Ok(false);
     }
-    Ok(running(host, "caddy").await?.is_some())
+    let is_up = |container: &api::Container| matches!(container.state.as_str(), "running" | "paused");
+    Ok(api::containers(host).await?.iter().any(|container| container.service() == Some("caddy") && is_up(container)))
 }
 
 #[cfg(test)]
@@ -144,6 +146,8 @@ mod tests {
         host.machine().docker.listeners = r#"LISTEN 0 4096 *:443 *:* users:(("caddy",pid=9,fd=6))"#.into();
         assert!(Ports.check(&host).await.is_err(), "a caddy of somebody else");
         host.machine().run_mastodon_containers();
+        assert!(Ports.check(&host).await.unwrap().is_empty());
+        host.machine().docker.containers.get_mut("caddy").unwrap().state = "paused";
         assert!(Ports.check(&host).await.unwrap().is_empty());
     }
 

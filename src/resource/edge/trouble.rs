@@ -90,8 +90,8 @@ impl Trouble {
             ),
             Kind::RateLimited => "nothing: limits pass within hours to a week, and Caddy then gets the certificate by itself".into(),
             Kind::Unreachable => format!(
-                "{name} must point to this machine, and ports 80 and 443 must be open also in front of it (Cloud Manager, Firewalls); \
-                 Caddy then gets the certificate by itself within minutes, or at once with: sudo tootstrap install"
+                "{name} must point to this machine, and ports 80 and 443 must be open in its own firewall (sudo ufw status) and also in front \
+                 of it (Cloud Manager, Firewalls); Caddy then gets the certificate by itself within minutes, or at once with: sudo tootstrap install"
             ),
             Kind::Storage => {
                 "make room for /opt/mastodon/caddy/data (df -h /opt/mastodon), have its file system writable and all of it root's,\n\

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::super::super::{Body, Method};
-use super::super::{Kind, LOST, Machine, Request, Response};
+use super::super::{Kind, LOST, Machine, NO_TLS, Request, Response};
 use super::answer;
 use crate::resource::edge::admin::{CADDYFILE, SOCKET};
 
@@ -87,8 +87,11 @@ pub(in super::super) fn admin(machine: &mut Machine, request: &Request) -> Optio
 pub(in super::super) fn site(machine: &mut Machine, request: &Request) -> Option<Response> {
     let name = request.url.strip_prefix("https://")?.strip_suffix("/health")?;
     request.connect_to.filter(|address| address.ip().is_loopback())?;
-    let trusted = machine.service_runs("caddy") && machine.docker.certificates.contains(name);
-    Some(Response { status: if trusted { 200 } else { 0 }, ..Response::default() })
+    if !machine.service_runs("caddy") || !machine.docker.certificates.contains(name) {
+        return Some(NO_TLS);
+    }
+    let paused = machine.docker.containers.get("web").is_some_and(|web| web.state == "paused");
+    Some(if paused { LOST } else { Response { status: 200, ..Response::default() } })
 }
 
 fn refuse(status: u16, error: &str) -> Response {

@@ -34,10 +34,23 @@ pub(super) fn program(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Optio
             Some(Reply::read(SERVICES.map(print).concat()))
         }
         ["up", "--detach", "--no-deps", "--wait", "--wait-timeout", _, services @ ..] => Some(wait(machine, services)),
-        ["up", "--detach", "--no-deps", services @ ..] => Some(up(machine, services)),
+        ["up", "--detach", "--no-deps", services @ ..] => Some(match services.iter().find(|service| is_paused(machine, service)) {
+            Some(_) => Reply::changed("").status(1, "Error response from daemon: cannot start a paused container, try unpause instead"),
+            None => up(machine, services),
+        }),
         ["restart", services @ ..] => {
             for service in services {
                 machine.docker.containers.get_mut(*service)?.health = "(healthy)";
+            }
+            Some(Reply::changed(""))
+        }
+        ["unpause", services @ ..] => {
+            for service in services {
+                let container = machine.docker.containers.get_mut(*service)?;
+                if container.state != "paused" {
+                    return Some(Reply::changed("").status(1, format!("Container mastodon-{service}-1 is not paused")));
+                }
+                container.state = "running";
             }
             Some(Reply::changed(""))
         }
@@ -82,6 +95,10 @@ pub(super) fn program(machine: &mut Machine, cmd: &Cmd, words: &[&str]) -> Optio
 
 fn not_running(service: &str) -> Reply {
     Reply::read("").status(1, format!("service \"{service}\" is not running"))
+}
+
+fn is_paused(machine: &Machine, service: &str) -> bool {
+    machine.docker.containers.get(service).is_some_and(|container| container.state == "paused")
 }
 
 fn up(machine: &mut Machine, services: &[&str]) -> Reply {

@@ -37,9 +37,14 @@ async fn on_a_bare_machine_everything_is_to_be_created() {
 #[tokio::test]
 async fn table_of_states() {
     type Arrange = fn(&mut FakeContainer);
-    let cases: [(Arrange, &[&str], &[&str]); 4] = [
+    let cases: [(Arrange, &[&str], &[&str]); 5] = [
         (|_| (), &[], &[]),
         (|c| c.state = "exited", &["start container redis"], &[UP, NOTE]),
+        (
+            |c| c.state = "paused",
+            &["let container redis go on: it is paused"],
+            &["run docker compose --project-directory /opt/mastodon unpause redis", UP, NOTE],
+        ),
         (|c| c.hash = "other".into(), &["replace container redis: its definition has changed"], &[UP, NOTE]),
         (
             |c| c.health = "(unhealthy)",

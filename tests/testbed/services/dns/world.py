@@ -17,8 +17,8 @@ TOP_LEVEL = frozenset("org com net info social io dev de eu uk online site club 
 #: A made-up signing key's digest; whoever validates must fail (linode.md §1.3 on DNSSEC).
 LEFT_OVER_DS = "20326 8 2 " + "e06d44b80b8f1d39a95c0b0d7c65d08458e880409bbc683457104237c7f8ec8d"
 DASHED = re.compile(r"^(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})\.ip\.linodeusercontent\.com$")
-#: Whose ports `tootstrap doctor` tries where no relay is set: in the bed an address of nobody, so that the real one is left alone.
-MAIL_RELAY = "smtp.mailgun.org"
+#: Whose ports `tootstrap doctor` tries where no relay is set: in the bed an address of nobody, so that the real ones are left alone.
+MAIL_RELAYS = ("smtp.mailgun.org", "smtp.sendgrid.net")
 ZERO_SSL = ("api.zerossl.com", "acme.zerossl.com")
 
 
@@ -144,7 +144,7 @@ def host_records(name: str) -> list[Rr]:
     }
     if name in (addresses.RELAY, addresses.POSTMARK, addresses.MISNAMED_RELAY):
         return [Rr(name, "A", 300, addresses.RELAY_V4)]
-    if name == MAIL_RELAY:
+    if name in MAIL_RELAYS:
         return [Rr(name, "A", 300, "198.51.100.98")]
     if name in servers:
         return [Rr(name, "A", 300, servers[name])]
