@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 /// Find out why something does not work, and what to do; nothing is changed
 ///
 /// Looks at DNS, certificate, containers and their logs, disk, memory, clock, mail ports, firewalls and versions. To see whether mail ports are
-/// blocked it connects to the mail relay, or to smtp.mailgun.org if none is set; nothing is sent.
+/// blocked it connects to the mail relay, or to smtp.mailgun.org and smtp.sendgrid.net if none is set; nothing is sent.
 ///
 /// Exit status: 0 all is well; 1 something is wrong.
 #[derive(Debug, Args)]

@@ -61,11 +61,15 @@ impl Certificate {
                 return Drift::stuck(trouble.wait(&names), trouble.remedy(name));
             }
         }
+        let before = match missing.first() {
+            Some(name) => Trouble::last(host, name, None).await.map_or(String::new(), |trouble| trouble.before()),
+            None => String::new(),
+        };
         Drift::waiting(
-            format!("the certificate for {names}"),
+            format!("the certificate for {names}{before}"),
             format!(
                 "{names} must point to this machine and ports 80 and 443 must be open; Caddy then gets the certificate by itself \
-                 (its log: docker compose --project-directory /opt/mastodon logs --tail 50 caddy)"
+                 (its log: sudo tootstrap logs caddy)"
             ),
         )
     }
@@ -158,7 +162,9 @@ mod tests {
         assert_eq!(host.take_log(), ["POST http://caddy/load"]);
         let drift = certificate.check(&host).await.unwrap();
         assert!(drift.changes.is_empty());
-        assert_eq!(drift.wait.unwrap().what, "the certificate for www.social.fedi-test.org");
+        let (what, why) = drift.wait.as_ref().and_then(|wait| wait.what.split_once('\n')).unwrap();
+        assert_eq!(what, "the certificate for www.social.fedi-test.org");
+        assert!(why.starts_with("before, Caddy said: HTTP 403"), "{why}");
         host.machine().docker.certificates.insert("www.social.fedi-test.org".into());
         assert!(certificate.check(&host).await.unwrap().is_empty());
     }

@@ -50,6 +50,18 @@ struct Line {
     msg: String,
     #[serde(default)]
     error: String,
+    /// Of a challenge that failed: for which name, and what the authority says of it (RFC 8555 §6.7).
+    #[serde(default)]
+    identifier: String,
+    problem: Option<Problem>,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    detail: String,
 }
 
 impl Trouble {
@@ -68,6 +80,11 @@ impl Trouble {
     /// What is waited for, and why it does not come; then what Caddy itself says of that.
     pub(super) fn wait(&self, names: &str) -> String {
         format!("the certificate for {names} ({})\nCaddy says: {}", self.why(), self.said)
+    }
+
+    /// The same of an attempt before the one that is waited for.
+    pub(super) fn before(&self) -> String {
+        format!("\nbefore, Caddy said: {}", self.said)
     }
 
     const fn why(&self) -> &'static str {
@@ -115,16 +132,28 @@ async fn log_of_caddy(host: &dyn Probe) -> anyhow::Result<String> {
 fn last_of(log: &str, name: &str, since: Option<Timestamp>) -> Option<Trouble> {
     let after = since.map_or(0.0, |since| since.as_duration().as_secs_f64());
     let (about, job_about) = (format!("[{name}]"), format!("{name}: "));
-    let lines = log.lines().rev().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    let lines = || log.lines().rev().filter_map(|line| serde_json::from_str::<Line>(line).ok()).filter(|line| line.ts >= after);
     // An attempt that a reload ended says nothing about the next one.
-    let mut failures = lines.filter(|line| {
+    let mut failures = lines().filter(|line| {
         let of_certificates = line.logger == "tls" || line.logger.starts_with("tls.");
-        of_certificates && FAILURES.contains(&line.msg.as_str()) && line.ts >= after && !line.error.contains("context canceled")
+        of_certificates && FAILURES.contains(&line.msg.as_str()) && !line.error.contains("context canceled")
     });
     let line = failures.find(|line| line.error.contains(&about) || line.error.starts_with(&job_about))?;
+    // That every way failed says nothing about why one did.
+    if line.error.contains("no solvers available") {
+        let mut challenges = lines().filter(|line| line.msg == "challenge failed" && line.identifier == name);
+        if let Some(problem) = challenges.find_map(|line| line.problem).filter(|problem| !problem.detail.is_empty()) {
+            return Some(Trouble { kind: kind(&problem.kind), said: cut(&problem.detail) });
+        }
+    }
     let said = line.error.trim_start_matches(&job_about).replace(&format!("{about} "), "");
-    let said = said.trim_start_matches("Obtain: ").chars().take(LONGEST).collect();
-    Some(Trouble { kind: kind(&line.error), said })
+    Some(Trouble { kind: kind(&line.error), said: cut(said.trim_start_matches("Obtain: ")) })
+}
+
+/// Without what only Caddy's makers can read, and not longer than anybody does.
+fn cut(said: &str) -> String {
+    let end = [" (order=", " (ca=", " (configured="].iter().filter_map(|part| said.find(part)).min().unwrap_or(said.len());
+    said[..end].chars().take(LONGEST).collect()
 }
 
 fn kind(error: &str) -> Kind {
@@ -172,6 +201,22 @@ mod tests {
             let (what, why) = wait.split_once('\n').unwrap();
             assert!(what.starts_with("the certificate for social.fedi-test.org (") && why.starts_with("Caddy says: "), "{wait}");
         }
+    }
+
+    #[test]
+    fn the_reason_of_a_challenge_counts_more_than_that_every_one_failed() {
+        let error = format!(
+            "[{NAME}] Obtain: [{NAME}] solving challenges: no solvers available for remaining challenges (configured=[http-01] offered=[http-01]) (order=https://ca.example/1)"
+        );
+        let log = line(5.0, "will retry", &error);
+        assert_eq!(last_of(&log, NAME, None).unwrap().said, "solving challenges: no solvers available for remaining challenges");
+        let problem =
+            serde_json::json!({ "type": "urn:ietf:params:acme:error:connection", "detail": "203.0.113.10: Timeout during connect" });
+        let challenge = |name: &str| serde_json::json!({ "ts": 4.0, "logger": "tls.issuance.acme", "msg": "challenge failed", "identifier": name, "problem": problem });
+        let log = |name: &str| format!("{}\n{}", challenge(name), line(5.0, "will retry", &error));
+        let trouble = last_of(&log(NAME), NAME, None).unwrap();
+        assert_eq!((trouble.kind, trouble.said.as_str()), (Kind::Unreachable, "203.0.113.10: Timeout during connect"));
+        assert!(last_of(&log("other.example"), NAME, None).unwrap().said.contains("no solvers"));
     }
 
     #[test]
