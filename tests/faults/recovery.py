@@ -65,7 +65,7 @@ def failed(run: Run, step: str, why: str, do: str) -> Block:
     block = _the_one(run, "FAILED", step)
     assert re.search(why, block.parts["why"]), block
     assert re.search(do, block.parts["do"]), block
-    assert re.search(r"^  done +\d+ steps? (is|are) as wanted, and stay so$", run.text, re.MULTILINE), run.text[-3000:]
+    assert re.search(r"^  done +\d+ steps? (is|are) as wanted, and stays? so$", run.text, re.MULTILINE), run.text[-3000:]
     assert re.search(r"^  go on +sudo tootstrap install", run.text, re.MULTILINE), run.text[-3000:]
     return block
 

@@ -87,6 +87,8 @@ def terminal(argv: Sequence[str], columns: int = 80, rows: int = 24) -> Iterator
     """Runs `argv` on a terminal of that size; the process ends with the block."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    # Whoever runs the tests may ignore Ctrl-C; whoever sits at a terminal does not.
+    argv = ["env", "--default-signal=INT", *argv]
     process = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     os.close(theirs)
     try:

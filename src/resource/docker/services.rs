@@ -296,7 +296,7 @@ impl Resource for Services {
         }
         if !starting.is_empty() {
             let names = starting.join(", ");
-            let remedy = format!("look at its log: docker compose --project-directory {PROJECT} logs --tail 50 {}", starting.join(" "));
+            let remedy = format!("look at its log: sudo tootstrap logs {}", starting.join(" "));
             drift.merge(Drift::waiting(format!("{names} to be healthy"), remedy));
         }
         Ok(drift)
@@ -304,9 +304,9 @@ impl Resource for Services {
 
     async fn apply(&self, host: &dyn Host) -> anyhow::Result<()> {
         let containers = containers(host.probe()).await?;
-        // What is paused cannot be started, also if it shall be replaced.
-        for (word, condition) in [("unpause", Condition::Paused), ("restart", Condition::Unhealthy)] {
-            let is_so = |name: &&&str| containers.get(**name).is_some_and(|found| Condition::from(found) == condition);
+        // What is paused cannot be started, also if it shall be replaced; what goes on after a pause has missed its tests and counts as unhealthy.
+        for (word, conditions) in [("unpause", &[Condition::Paused][..]), ("restart", &[Condition::Paused, Condition::Unhealthy])] {
+            let is_so = |name: &&&str| containers.get(**name).is_some_and(|found| conditions.contains(&Condition::from(found)));
             let names: Vec<_> = self.names.iter().filter(is_so).copied().collect();
             if !names.is_empty() {
                 host.run(&compose().arg(word).args(names)).await?;

@@ -31,8 +31,7 @@ pub(super) async fn query(host: &dyn Probe, variables: &[(&str, &str)], sql: &st
     if ["is not running", "No such container"].iter().any(|text| answer.stderr.contains(text)) {
         return Ok(None);
     }
-    Err(anyhow!("the database does not answer: {}", answer.stderr.trim()))
-        .remedy("look at its log: docker compose --project-directory /opt/mastodon logs --tail 50 db")
+    Err(anyhow!("the database does not answer: {}", answer.stderr.trim())).remedy("look at its log: sudo tootstrap logs db")
 }
 
 /// A number that a query told.

@@ -43,7 +43,12 @@ async fn table_of_states() {
         (
             |c| c.state = "paused",
             &["let container redis go on: it is paused"],
-            &["run docker compose --project-directory /opt/mastodon unpause redis", UP, NOTE],
+            &[
+                "run docker compose --project-directory /opt/mastodon unpause redis",
+                "run docker compose --project-directory /opt/mastodon restart redis",
+                UP,
+                NOTE,
+            ],
         ),
         (|c| c.hash = "other".into(), &["replace container redis: its definition has changed"], &[UP, NOTE]),
         (
