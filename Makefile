@@ -46,10 +46,10 @@ test: setup ## Everything, from format to end to end; closes with how many passe
 deny: setup ## Licences, bans, sources and, if the database can be had, advisories of every crate
 	$(PYTHON) tests/run.py deny
 
-fuzz: setup ## A million executions of every fuzz target (about an hour): docs/reliability/fuzz.json
+fuzz: setup ## A million executions of every fuzz target (about half an hour): docs/reliability/fuzz.json
 	tests/fuzz/run.py
 
-test-faults: dist ## Every fault on the real machine, all fuzzing, deny.toml (≤ 3 h); writes docs/reliability.md
+test-faults: dist ## Every fault on the real machine, all fuzzing, deny.toml (about 2 h); writes docs/reliability.md
 	$(PYTHON) tests/run.py deny faults fuzz reliability
 
 TOUR = tests/e2e/test_bare_machine.py tests/e2e/test_questions.py tests/e2e/test_install.py tests/e2e/test_commands.py tests/e2e/test_browser.py tests/e2e/test_live.py tests/e2e/test_mail.py
