@@ -169,7 +169,7 @@ impl Resource for Database {
 mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
-    use crate::host::fake::docker::Tables;
+    use crate::host::fake::docker::{Tables, Unstarted};
     use crate::resource::testing::converge;
 
     const RUN: &str = "run docker compose --project-directory /opt/mastodon run --rm -T --no-deps";
@@ -226,13 +226,16 @@ mod tests {
         assert!(format!("{error:#}").contains("rails db:prepare") && host.take_log().is_empty(), "{error:#}");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_container_of_a_rails_process_that_never_began_is_removed() {
-        let host = machine();
-        host.machine().docker.rails_unstarted = 1;
-        let log = converge(&host, &database()).await;
-        let at = |line: &str| log.iter().position(|done| done == line).unwrap_or_else(|| panic!("{line} is not in {log:?}"));
-        assert!(at("run docker rm unstarted-id") < at(&rails_command("db:prepare")));
+        for unstarted in [Unstarted::Goes, Unstarted::Begins] {
+            let host = machine();
+            host.machine().docker.rails_unstarted = Some(unstarted);
+            let log = converge(&host, &database()).await;
+            let at = |line: &str| log.iter().position(|done| done == line).unwrap_or_else(|| panic!("{line} is not in {log:?}"));
+            assert!(at("run docker rm unstarted-id") < at(&rails_command("db:prepare")));
+            assert_eq!(host.machine().docker.rails_at_work, 0, "one that began after all is waited for");
+        }
     }
 
     #[test]

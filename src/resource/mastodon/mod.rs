@@ -18,7 +18,7 @@ pub use dump::{DUMPS, FinalDump};
 pub use owner::{Owner, Seeds};
 
 use super::docker::{api, compose};
-use crate::host::{Cmd, Host};
+use crate::host::{Cmd, Host, HostError};
 use crate::report::WithRemedy;
 
 /// How long a Rails process of an earlier run may take to its end.
@@ -38,22 +38,30 @@ async fn wait_for_earlier(host: &dyn Host) -> anyhow::Result<()> {
     loop {
         let earlier = api::containers(host.probe()).await?.into_iter().filter(is_rails_of_ours);
         let (at_work, idle): (Vec<_>, Vec<_>) = earlier.partition(|container| container.state == "running");
-        let Some(at_work) = at_work.first() else { return remove_unstarted(&idle, host).await };
-        if began.elapsed() > EARLIER {
-            return Err(anyhow!("a Rails process of an earlier run does not end: {}", at_work.command)).remedy(format!(
-                "look what it does (docker logs {id}), end it (docker stop {id}), then: sudo tootstrap install",
-                id = at_work.id
-            ));
+        match at_work.first() {
+            None if remove_unstarted(&idle, host).await? => return Ok(()),
+            Some(at_work) if began.elapsed() > EARLIER => {
+                return Err(anyhow!("a Rails process of an earlier run does not end: {}", at_work.command)).remedy(format!(
+                    "look what it does (docker logs {id}), end it (docker stop {id}), then: sudo tootstrap install",
+                    id = at_work.id
+                ));
+            }
+            _ => {}
         }
         host.pause(Duration::from_secs(1)).await?;
     }
 }
 
-async fn remove_unstarted(idle: &[api::Container], host: &dyn Host) -> anyhow::Result<()> {
+/// `false`: one of them was started at that moment, by a Compose that outlived its run, or has ended since.
+async fn remove_unstarted(idle: &[api::Container], host: &dyn Host) -> anyhow::Result<bool> {
+    const LATE: [&str; 3] = ["running container", "No such container", "is already in progress"];
     for container in idle.iter().filter(|container| container.state == "created") {
-        host.run(&Cmd::new("docker").args(["rm", &container.id])).await?;
+        match host.run(&Cmd::new("docker").args(["rm", &container.id])).await {
+            Err(HostError::Failed { tail, .. }) if tail.iter().any(|line| LATE.iter().any(|late| line.contains(late))) => return Ok(false),
+            removed => drop(removed?),
+        }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Made by [`rails`], which no operator's command is.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::super::{Kind, Machine, Reply, Response};
-use super::answer;
+use super::{Unstarted, answer};
 use crate::resource::stamp::hex;
 
 /// PostgreSQL's data directory.
@@ -100,10 +100,13 @@ pub(super) fn program(machine: &mut Machine, words: &[&str]) -> Option<Reply> {
             }
             Some(Reply::changed(""))
         }
-        ["rm", "unstarted-id"] => {
-            machine.docker.rails_unstarted = 0;
-            Some(Reply::changed(""))
-        }
+        ["rm", "unstarted-id"] => match machine.docker.rails_unstarted.take()? {
+            Unstarted::Goes => Some(Reply::changed("")),
+            Unstarted::Begins => {
+                machine.docker.rails_at_work = 2;
+                Some(Reply::changed("").status(1, "Error response from daemon: You cannot remove a running container unstarted-id."))
+            }
+        },
         ["stop", "--time", _, ids @ ..] => {
             for service in ids.iter().filter_map(|id| id.strip_suffix("-id")) {
                 machine.docker.containers.get_mut(service)?.state = "exited";
@@ -146,7 +149,7 @@ pub(super) fn daemon(machine: &mut Machine, path: &str) -> Option<Response> {
             machine.docker.rails_at_work -= 1;
             containers.push(rails_process("rails-id", "running"));
         }
-        if machine.docker.rails_unstarted > 0 {
+        if machine.docker.rails_unstarted.is_some() {
             containers.push(rails_process("unstarted-id", "created"));
         }
         return Some(answer(&containers.into()));

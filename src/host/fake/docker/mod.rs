@@ -29,6 +29,14 @@ const SERVICES: [&str; 6] = ["db", "redis", "web", "sidekiq", "streaming", "cadd
 /// Where containerd keeps what it has.
 const CONTAINERD: &str = "/var/lib/containerd";
 
+/// What a container that was never started does when it is to be removed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unstarted {
+    Goes,
+    /// It is started at that moment.
+    Begins,
+}
+
 /// Docker's state.
 #[derive(Clone, Debug)]
 pub(crate) struct Docker {
@@ -59,8 +67,8 @@ pub(crate) struct Docker {
     pub(crate) dumps_nothing: bool,
     /// For how many more looks at the containers a Rails process of an earlier run is at work.
     pub(crate) rails_at_work: usize,
-    /// How many containers of such that were never started are there: none or one.
-    pub(crate) rails_unstarted: usize,
+    /// The container of one that was never started.
+    pub(crate) rails_unstarted: Option<Unstarted>,
     /// Domains that cannot receive mail.
     pub(crate) unreachable_mail: BTreeSet<String>,
     /// What `ss` prints about ports 80 and 443.
@@ -108,7 +116,7 @@ impl Default for Docker {
             tables: None,
             dumps_nothing: false,
             rails_at_work: 0,
-            rails_unstarted: 0,
+            rails_unstarted: None,
             unreachable_mail: BTreeSet::new(),
             listeners: String::new(),
             networks: Vec::new(),
