@@ -73,20 +73,30 @@ async fn a_version_that_is_gone_is_replaced_by_the_next() {
     case(gone, "install sudo", &log).await;
 }
 
-#[tokio::test]
-async fn what_a_power_cut_may_have_torn_is_installed_again() {
+/// sudo was there, ufw was installed, and not all of that is on the disk.
+async fn not_yet_on_the_disk() -> FakeHost {
     let host = FakeHost::debian();
     host.machine().place("/var/lib/apt/lists/deb.debian.org_debian_dists_bullseye_InRelease", crate::host::Kind::File, "", 0o644);
     host.machine().install("sudo");
     host.fail_next("run sync");
     assert!(packages().apply(&host).await.is_err());
     host.take_log();
+    host
+}
+
+fn again() -> String {
+    INSTALL.replace(" install ", " -o Dpkg::Options::=--force-confmiss install --reinstall ")
+}
+
+#[tokio::test]
+async fn what_a_power_cut_may_have_torn_is_installed_again() {
+    let host = not_yet_on_the_disk().await;
     assert_eq!(packages().check(&host).await.unwrap().changes[0].to_string(), "write what was installed to the disk");
 
     host.machine().place(stamp::BOOT, crate::host::Kind::File, "second\n", 0o444);
     let told = packages().check(&host).await.unwrap().changes;
     assert_eq!(told[0].to_string(), "install again what a power cut may have torn: ufw", "sudo was there before");
-    let again = INSTALL.replace(" install ", " -o Dpkg::Options::=--force-confmiss install --reinstall ");
+    let again = again();
     // Killed once more before it is on the disk.
     host.fail_next("run sync");
     assert!(packages().apply(&host).await.is_err());
@@ -97,32 +107,23 @@ async fn what_a_power_cut_may_have_torn_is_installed_again() {
 
 #[tokio::test]
 async fn what_a_power_cut_left_half_installed_is_installed_again_first() {
-    let host = FakeHost::debian();
-    host.machine().place("/var/lib/apt/lists/deb.debian.org_debian_dists_bullseye_InRelease", crate::host::Kind::File, "", 0o644);
-    host.machine().install("sudo");
-    host.fail_next("run sync");
-    assert!(packages().apply(&host).await.is_err());
+    let host = not_yet_on_the_disk().await;
     host.machine().place(stamp::BOOT, crate::host::Kind::File, "second\n", 0o444);
     host.machine().apt.installed.insert("sudo".into(), "iHR");
     let told = packages().check(&host).await.unwrap().changes;
     assert_eq!(told[0].to_string(), "install again what a power cut may have torn: sudo ufw");
-    host.take_log();
-    let again = INSTALL.replace(" install ", " -o Dpkg::Options::=--force-confmiss install --reinstall ");
+    let again = again();
     assert_eq!(converge(&host, &packages()).await, [&format!("{again} sudo ufw"), NOTE, SYNC, FORGET]);
 }
 
 #[tokio::test]
 async fn what_the_mirror_has_no_more_is_not_installed_again() {
-    let host = FakeHost::debian();
-    host.machine().place("/var/lib/apt/lists/deb.debian.org_debian_dists_bullseye_InRelease", crate::host::Kind::File, "", 0o644);
-    host.machine().install("sudo");
-    host.fail_next("run sync");
-    assert!(packages().apply(&host).await.is_err());
+    let host = not_yet_on_the_disk().await;
     host.machine().place(stamp::BOOT, crate::host::Kind::File, "second\n", 0o444);
     host.machine().apt.versions.insert("ufw".into(), vec!["1.0", "0.9"]);
     host.machine().apt.gone.insert("ufw=1.0".into());
     let log = converge(&host, &packages()).await;
-    let again = INSTALL.replace(" install ", " -o Dpkg::Options::=--force-confmiss install --reinstall ");
+    let again = again();
     assert_eq!(log[log.len() - 4..], [again.as_str(), NOTE, SYNC, FORGET]);
     assert!(!log.iter().any(|line| line.contains("ufw=0.9")), "{log:#?}");
 }
